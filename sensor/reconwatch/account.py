@@ -1,0 +1,50 @@
+"""What a run read, what it could not read, and what its inputs could not show."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+Warn = Callable[[str], None]
+
+
+@dataclass
+class Account:
+    """One input's book. A source fills it while it is read; nothing that was skipped goes uncounted.
+
+    The first skip of each reason is also told at once, as one line that names the place.
+    """
+
+    path: str
+    warn: Warn = field(default=lambda line: None, repr=False)
+    dialect: str = ""
+    """What the content turned out to be: `zeek/dns tsv`, `eve`, `pcap`, ..."""
+    unit: str = "lines"
+    """What `records` counts: lines or packets."""
+    records: int = 0
+    events: int = 0
+    """Events that the Interest let through."""
+    failed: bool = False
+    """Nothing at all could be read from this input."""
+    skipped: Counter[str] = field(default_factory=Counter)
+    """Records that could not be read, by reason."""
+    holds: set[str] = field(default_factory=set)
+    """Kinds of event (`Event.kind`) that an input of this dialect is able to tell."""
+    blind: Counter[str] = field(default_factory=Counter)
+    """What was met that hides a lookup from this input, by name (see `blindness.py`)."""
+
+    def skip(self, reason: str, where: str, advice: str = "") -> None:
+        """Count one unreadable record; warn if it is the first of its reason.
+
+        `where` locates it (`line 12`, `packet 7`, `byte 4096`); `advice` says what to do about it.
+        """
+        self.skipped[reason] += 1
+        if self.skipped[reason] == 1:
+            self.warn(f"{self.path}: {where}: {reason}" + (f"; {advice}" if advice else ""))
+
+    def fail(self, reason: str) -> None:
+        """The whole input is unreadable: say so once, go on with the others."""
+        self.failed = True
+        self.skipped[reason] += 1
+        self.warn(f"{self.path}: {reason}")

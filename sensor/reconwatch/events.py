@@ -1,0 +1,116 @@
+"""What a party did on the wire, the same whatever source told it.
+
+An event is a fact, never a log line: Zeek, Suricata and a capture that saw the same request yield events that
+differ only in `source`, `input` and `uid`. `client` is the side that acted (the resolver's client, the TLS client,
+the connection's originator), whatever direction the engine happened to log.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import msgspec
+
+DNS_PORT = 53
+WHOIS_PORT = 43
+
+
+class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="kind"):
+    """One thing one party did.
+
+    `ts` is when the client acted, in UTC epoch seconds: the query, the hello's first byte, the request line, the
+    connection's start. Addresses are canonical text (RFC 5952). What a source does not know is None, never 0 or "".
+    """
+
+    ts: float
+    client: str
+    client_port: int | None = None
+    server: str
+    server_port: int | None = None
+    source: str
+    """Who told it: `capture`, `zeek/dns`, `eve/tls`, ..."""
+    input: int = 0
+    """The position of the input in this run: two witnesses of one event come from two inputs."""
+    uid: str | None = None
+    """The engine's own name of the flow (Zeek `uid`, Suricata `flow_id`), for a person to search for."""
+
+    kind: ClassVar[str]
+    """The tag, also the word in a notice's evidence."""
+
+
+class DnsQuery(Event, frozen=True, gc=False, tag="dns"):
+    """A question. `name` is lower-case without the root dot; bytes that are not UTF-8 appear as `\\xNN`."""
+
+    kind: ClassVar[str] = "dns"
+    name: str
+    qtype: int | None = None
+    """Numeric (RFC 1035 section 3.2.2): the engines spell the types differently."""
+
+
+class DnsAnswer(Event, frozen=True, gc=False, tag="answer"):
+    """The addresses that a resolver gave for `name` (the name that was asked, whatever CNAMEs lie between)."""
+
+    kind: ClassVar[str] = "answer"
+    name: str
+    addresses: tuple[tuple[str, float], ...]
+    """(address, TTL in seconds)."""
+    ech: bool = False
+    """An HTTPS or SVCB record carried `ech=`: the hello that follows hides its name (RFC 9848)."""
+
+
+class Hello(Event, frozen=True, gc=False, tag="tls"):
+    """A TLS or QUIC ClientHello, or a CONNECT to a proxy, which names the same thing."""
+
+    kind: ClassVar[str] = "tls"
+    name: str | None = None
+    """The server name (RFC 6066 section 3), lower-case; None if the hello carries none."""
+    transport: Literal["tls", "quic", "connect"] = "tls"
+    alpn: tuple[str, ...] = ()
+    ja3: str | None = None
+    ja4: str | None = None
+
+
+class HttpRequest(Event, frozen=True, gc=False, tag="http"):
+    """A request in clear text, HTTP/1 or HTTP/2, with its credentials already struck out."""
+
+    kind: ClassVar[str] = "http"
+    method: str
+    host: str
+    """Host or `:authority` without port, or the host of an absolute-form target; lower-case, `""` if none was sent."""
+    uri: str
+    """Origin form (path and query)."""
+    decoded: bool = False
+    """True when the source has already percent-decoded `uri` once (Zeek's http.log does)."""
+    user_agent: str | None = None
+    version: str | None = None
+
+
+class WhoisQuery(Event, frozen=True, gc=False, tag="whois"):
+    """The line a client sent to port 43 (RFC 3912), without CRLF."""
+
+    kind: ClassVar[str] = "whois"
+    line: str
+
+
+class Connection(Event, frozen=True, gc=False, tag="conn"):
+    """A connection as such: all there is when no application record names the server."""
+
+    kind: ClassVar[str] = "conn"
+    proto: Literal["tcp", "udp", "icmp"] = "tcp"
+    established: bool | None = None
+    """TCP: the handshake was completed; None where the source cannot tell."""
+    service: str | None = None
+    """Application protocol if the source knows it, as Zeek spells it: `ssl`, `http`, `dns`, ..."""
+
+
+AnyEvent = DnsQuery | DnsAnswer | Hello | HttpRequest | WhoisQuery | Connection
+
+
+def told_name(event: Event) -> str | None:
+    """The server or queried name that an event itself carries; None if it carries none."""
+    match event:
+        case DnsQuery(name=name) | DnsAnswer(name=name) | Hello(name=name):
+            return name or None
+        case HttpRequest(host=host):
+            return host or None
+    return None

@@ -1,0 +1,124 @@
+"""What to look for, in wire terms only: the one thing that sources know of catalog, site and detectors.
+
+An `Interest` is the frozen sum of what everyone downstream needs. A `Lookout` applies it to decoded events: it is the
+exact test that follows every sieve, and, run over everything (`--no-funnel`), the oracle that proves the sieves.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+import msgspec
+
+from reconwatch.events import Connection, DnsAnswer, Event, WhoisQuery, told_name
+
+MASK = "***"
+
+SECRET_PARAMETERS = frozenset({
+    "access_key", "access_token", "accesskey", "api-key", "api_id", "api_key", "api_secret", "api_token", "apikey",
+    "apitoken", "auth", "auth_key", "auth_token", "authkey", "authorization", "bearer", "client_id", "client_secret",
+    "credential", "credentials", "jwt", "key", "license_key", "licence_key", "passwd", "password", "private_key",
+    "pwd", "secret", "secret_key", "session", "session_id", "sessionid", "sid", "sig", "signature", "token",
+    "user_key", "userkey", "x-api-key", "x-apikey",
+})  # fmt: skip
+"""Query parameters that carry a credential in the APIs of the catalog; masked whatever the host."""
+
+
+class Interest(msgspec.Struct, frozen=True):
+    """What must reach the joining of events, and what must not leave a source unmasked."""
+
+    names: frozenset[str] = frozenset()
+    """Host names, lower-case A-labels, no root dot. `shodan.io` also stands for every name below it; `=crt.sh` only
+    for itself."""
+    ports: frozenset[int] = frozenset()
+    """Server ports whose connections matter whatever the name (43: WHOIS has no other sign in a connection log)."""
+    secrets: frozenset[tuple[str, str]] = frozenset()
+    """(host suffix, parameter): further parameters to mask at one service only."""
+
+    def __or__(self, other: Interest) -> Interest:
+        return Interest(self.names | other.names, self.ports | other.ports, self.secrets | other.secrets)
+
+
+class Lookout:
+    """An Interest put to work: tests decoded events exactly, and grows by the server addresses that answers name.
+
+    One Lookout is shared by all sources of a run. Growing only ever adds: it may let through an event that nobody
+    uses, never hold back one that somebody needs, provided that inputs which name are read before those which connect.
+    """
+
+    def __init__(self, interest: Interest) -> None:
+        self.interest = interest
+        self.addresses: set[str] = set()
+        """Canonical addresses that DNS answers gave for names of interest. Sieves watch its size to recompile."""
+        self._suffixes = frozenset(n for n in interest.names if not n.startswith("="))
+        self._exact = frozenset(n[1:] for n in interest.names if n.startswith("="))
+        self._named = lru_cache(maxsize=65_536)(self._names)
+        secrets: dict[str, set[str]] = {}
+        for suffix, parameter in interest.secrets:
+            secrets.setdefault(suffix, set()).add(parameter.lower())
+        self._secrets = secrets
+
+    def names(self, name: str) -> bool:
+        """Whether a host name (any case, with or without the root dot) is one of interest, by whole labels."""
+        return self._named(name)
+
+    def _names(self, name: str) -> bool:
+        name = name.lower().rstrip(".")
+        if name in self._exact:
+            return True
+        while name:
+            if name in self._suffixes:
+                return True
+            _, _, name = name.partition(".")
+        return False
+
+    def wants(self, event: Event) -> bool:
+        """Whether anyone downstream may need the event. Learns from the answers that it lets through."""
+        if isinstance(event, WhoisQuery):
+            return True
+        name = told_name(event)
+        if isinstance(event, DnsAnswer):
+            if name is not None and self.names(name):
+                self.addresses.update(address for address, _ in event.addresses)
+                return True
+            # The same address under another name: a later connection there is not to be called by the old one.
+            return any(address in self.addresses for address, _ in event.addresses)
+        if name is not None and self.names(name):
+            return True
+        if event.server in self.addresses:
+            return True
+        return isinstance(event, Connection) and event.server_port in self.interest.ports
+
+    def mask(self, host: str, uri: str) -> str:
+        """`uri` with the value of every credential-like query parameter replaced by `***`."""
+        if "?" not in uri and "=" not in uri and "@" not in uri:
+            return uri
+        return mask_parameters(uri, self._parameters(host.lower()))
+
+    def _parameters(self, host: str) -> frozenset[str]:
+        extra: set[str] = set()
+        while host:
+            extra |= self._secrets.get(host, set())
+            _, _, host = host.partition(".")
+        return SECRET_PARAMETERS | extra if extra else SECRET_PARAMETERS
+
+
+# A parameter begins after ? & ; or their percent-encoded forms (a URL may lie inside a URL), and its value ends at the
+# next of them, at a fragment or at white space.
+_PARAMETER = re.compile(
+    r"(?P<lead>(?:^|[?&;]|%3[fF]|%26|%3[bB]))(?P<name>[A-Za-z0-9_.%\-\[\]]{1,64}?)(?P<equals>=|%3[dD])(?P<value>(?:(?!%26|%3[bB])[^&;#\s])*)"
+)
+_USERINFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.\-]*:/{2})[^/?#@\s]+@", re.IGNORECASE)
+
+
+def mask_parameters(uri: str, parameters: frozenset[str]) -> str:
+    """`uri` with the values of `parameters` (lower-case names) and any userinfo (RFC 3986 section 3.2.1) masked."""
+
+    def strike(found: re.Match[str]) -> str:
+        name = found["name"].lower().replace("%5f", "_").replace("%2d", "-")
+        if name not in parameters or not found["value"]:
+            return found[0]
+        return f"{found['lead']}{found['name']}{found['equals']}{MASK}"
+
+    return _USERINFO.sub(rf"\g<scheme>{MASK}@", _PARAMETER.sub(strike, uri))

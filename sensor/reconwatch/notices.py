@@ -1,0 +1,78 @@
+"""What a person is told. Every output format derives from the one `Notice` value."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+import msgspec
+
+from reconwatch.sightings import Actor, Evidence, Target
+
+State = Literal["open", "update", "closed"]
+Verdict = Literal["monitor", "investigate", "escalate"]
+
+SCHEMA = 1
+INVESTIGATE, ESCALATE = 30, 60
+"""Scores from which the first and the second line are asked to look (DESIGN.md section 4)."""
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """One named part of a score."""
+
+    points: int
+    why: str
+    evidence: tuple[int, ...] = ()
+    """Numbers (`n`) of the notice's evidence that it rests on."""
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """One emission of a notice: (`id`, `rev`) names it, the highest `rev` is the last word.
+
+    `id` is a hash of note, detector key and window start; evidence is not in it, so the same behaviour in the same
+    window has the same id whatever the input, the order of arrival or the run.
+    """
+
+    id: str
+    rev: int
+    state: State
+    ts: float
+    """The sighting that crossed the threshold."""
+    note: str
+    direction: Literal["lookup", "probe"]
+    actor: Actor
+    services: tuple[str, ...]
+    techniques: tuple[str, ...]
+    targets: tuple[Target, ...]
+    first: float
+    last: float
+    count: int
+    counted: str
+    kinds: tuple[str, ...]
+    """Kinds of event that it needs: an input that cannot hold one of them may lack this notice."""
+    score: int
+    verdict: Verdict
+    reasons: tuple[Reason, ...]
+    evidence: tuple[Evidence, ...]
+    """At most 20, the first 10 and the last 10, numbered from 1 in this order."""
+    evidence_total: int
+    msg: str
+    next: tuple[str, ...] = ()
+
+    @property
+    def row(self) -> tuple[str, str, tuple[str, ...], tuple[str, ...]]:
+        """What "the same notice" means everywhere: note, actor, services, target values."""
+        return (self.note, self.actor.ip, self.services, tuple(t.value for t in self.targets))
+
+
+def notice_id(note: str, key: tuple[str, ...], window_start: float) -> str:
+    """`rw-` and 16 hexadecimal digits of SHA-256 over the notice's identity."""
+    text = "\x1f".join((note, *key, repr(int(window_start))))
+    return "rw-" + hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def verdict_of(score: int) -> Verdict:
+    """The verdict that a score alone gives."""
+    if score >= ESCALATE:
+        return "escalate"
+    return "investigate" if score >= INVESTIGATE else "monitor"

@@ -1,0 +1,80 @@
+"""A visit with its meaning: who, which service, which of our assets, which technique."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+EVIDENCE_ENDS = 10
+"""A notice keeps this many of its first and as many of its last pieces of evidence."""
+
+
+class Actor(msgspec.Struct, frozen=True, order=True):
+    """Who acted. Fields of the outside contract (DESIGN.md section 6); what no input told is None."""
+
+    ip: str
+    role: tuple[str, ...] = ("host",)
+    trusted: str | None = None
+    """Why the site trusts this party at the time of the event."""
+    user: str | None = None
+    host: str | None = None
+    mac: str | None = None
+    sensor: str | None = None
+    vlan: int | None = None
+    members: tuple[str, ...] = ()
+
+    @property
+    def stands_for_others(self) -> bool:
+        """A resolver, proxy or NAT: its lookups are its clients', so its rate and breadth mean nothing."""
+        return not {"resolver", "proxy", "nat"}.isdisjoint(self.role)
+
+
+class Target(msgspec.Struct, frozen=True, order=True):
+    """One of our assets, as it was named."""
+
+    kind: Literal["domain", "ip", "range", "asn", "brand"]
+    value: str
+    """As named, canonical: `www.acme-widgets.com`, `203.0.113.10`, `203.0.113.0/24`, `AS64496`, `acme widgets`."""
+    asset: str
+    """The line of site.yaml that owns it."""
+
+
+class Evidence(msgspec.Struct, frozen=True, order=True, gc=False):
+    """One event as a person is shown it. Ordered by time, then by content, so that any order of arrival sorts alike."""
+
+    ts: float
+    kind: str
+    source: str
+    """The source that told it; other witnesses are appended with `+`: `capture+zeek/http`."""
+    uid: str | None
+    src: str
+    dst: str
+    host: str | None
+    detail: str
+
+
+class Sighting(msgspec.Struct, frozen=True, tag_field="type", tag="lookup"):
+    """A visit that means something. Pure data: a function of the visit, the catalog and the site."""
+
+    ts: float
+    last: float
+    actor: Actor
+    service: str
+    service_name: str
+    technique: str
+    count: int
+    counted: str
+    queries: int
+    """Requests among the visit's events that name an owned asset."""
+    targets: tuple[Target, ...]
+    kinds: tuple[str, ...]
+    """The kinds of event it rests on, sorted: what an input must hold to show it."""
+    target_kinds: tuple[str, ...]
+    """The kinds of event that named the targets."""
+    connected: bool
+    """The service was used, not only its name resolved (or resolving it *is* the use, as with Team Cymru's DNS)."""
+    strong: bool
+    """A bare visit is a signal; weak for services that ordinary pages and products also contact."""
+    evidence: tuple[Evidence, ...]
+    evidence_total: int
