@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import msgspec
 
-from reconwatch.events import Connection, DnsAnswer, Event, WhoisQuery, told_name
+from reconwatch.events import Connection, DnsAnswer, Event, HttpRequest, WhoisQuery, told_name
 
 MASK = "***"
 
@@ -31,13 +31,23 @@ class Interest(msgspec.Struct, frozen=True):
     names: frozenset[str] = frozenset()
     """Host names, lower-case A-labels, no root dot. `shodan.io` also stands for every name below it; `=crt.sh` only
     for itself."""
+    paths: frozenset[tuple[str, str]] = frozenset()
+    """(host, path prefix): requests in clear text to hosts that serve everything else too, so matched by path only."""
     ports: frozenset[int] = frozenset()
     """Server ports whose connections matter whatever the name (43: WHOIS has no other sign in a connection log)."""
     secrets: frozenset[tuple[str, str]] = frozenset()
     """(host suffix, parameter): further parameters to mask at one service only."""
+    secret_paths: frozenset[tuple[str, str]] = frozenset()
+    """(host suffix, path template): `{secret}` marks the segment that is a key; other `{...}` stand for anything."""
 
     def __or__(self, other: Interest) -> Interest:
-        return Interest(self.names | other.names, self.ports | other.ports, self.secrets | other.secrets)
+        return Interest(
+            names=self.names | other.names,
+            paths=self.paths | other.paths,
+            ports=self.ports | other.ports,
+            secrets=self.secrets | other.secrets,
+            secret_paths=self.secret_paths | other.secret_paths,
+        )
 
 
 class Lookout:
@@ -58,6 +68,10 @@ class Lookout:
         for suffix, parameter in interest.secrets:
             secrets.setdefault(suffix, set()).add(parameter.lower())
         self._secrets = secrets
+        self._secret_paths = [(suffix, _secret_path(template)) for suffix, template in sorted(interest.secret_paths)]
+        self._paths: dict[str, tuple[str, ...]] = {}
+        for host, prefix in sorted(interest.paths):
+            self._paths[host] = (*self._paths.get(host, ()), prefix)
 
     def names(self, name: str) -> bool:
         """Whether a host name (any case, with or without the root dot) is one of interest, by whole labels."""
@@ -88,13 +102,19 @@ class Lookout:
             return True
         if event.server in self.addresses:
             return True
+        if isinstance(event, HttpRequest):
+            return event.uri.startswith(self._paths.get(event.host, ("\0",)))
         return isinstance(event, Connection) and event.server_port in self.interest.ports
 
     def mask(self, host: str, uri: str) -> str:
         """`uri` with the value of every credential-like query parameter replaced by `***`."""
-        if "?" not in uri and "=" not in uri and "@" not in uri:
+        host = host.lower()
+        for suffix, pattern in self._secret_paths:
+            if host == suffix or host.endswith("." + suffix):
+                uri = pattern.sub(rf"\g<before>{MASK}\g<after>", uri)
+        if "=" not in uri and "@" not in uri and "%3" not in uri:
             return uri
-        return mask_parameters(uri, self._parameters(host.lower()))
+        return mask_parameters(uri, self._parameters(host))
 
     def _parameters(self, host: str) -> frozenset[str]:
         extra: set[str] = set()
@@ -109,7 +129,7 @@ class Lookout:
 _PARAMETER = re.compile(
     r"(?P<lead>(?:^|[?&;]|%3[fF]|%26|%3[bB]))(?P<name>[A-Za-z0-9_.%\-\[\]]{1,64}?)(?P<equals>=|%3[dD])(?P<value>(?:(?!%26|%3[bB])[^&;#\s])*)"
 )
-_USERINFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.\-]*:/{2})[^/?#@\s]+@", re.IGNORECASE)
+_USERINFO = re.compile(r"(?P<scheme>(?<![a-z0-9+.\-])[a-z][a-z0-9+.\-]{0,20}:/{2})[^/?#@\s]+@", re.IGNORECASE)
 
 
 def mask_parameters(uri: str, parameters: frozenset[str]) -> str:
@@ -122,3 +142,10 @@ def mask_parameters(uri: str, parameters: frozenset[str]) -> str:
         return f"{found['lead']}{found['name']}{found['equals']}{MASK}"
 
     return _USERINFO.sub(rf"\g<scheme>{MASK}@", _PARAMETER.sub(strike, uri))
+
+
+def _secret_path(template: str) -> re.Pattern[str]:
+    """The template as a pattern whose groups `before` and `after` enclose the one secret segment."""
+    before, _, after = template.partition("{secret}")
+    before, after = (re.sub(r"\\\{[a-z]+\\\}", "[^/?]+", re.escape(part)) for part in (before, after))
+    return re.compile(rf"^(?P<before>{before})[^/?]+(?P<after>{after})")

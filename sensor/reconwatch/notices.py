@@ -26,6 +26,33 @@ class Reason(msgspec.Struct, frozen=True):
     """Numbers (`n`) of the notice's evidence that it rests on."""
 
 
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What a detector says each time its picture of one key changes, before the desk has judged it.
+
+    The fields mean what they mean in `Notice`.
+    """
+
+    id: str
+    closing: bool
+    """The window is over: this is the last word."""
+    ts: float
+    note: str
+    direction: Literal["lookup", "probe"]
+    actor: Actor
+    services: tuple[str, ...]
+    techniques: tuple[str, ...]
+    targets: tuple[Target, ...]
+    first: float
+    last: float
+    count: int
+    counted: str
+    kinds: tuple[str, ...]
+    reasons: tuple[Reason, ...]
+    evidence: tuple[Evidence, ...]
+    evidence_total: int
+    msg: str
+
+
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """One emission of a notice: (`id`, `rev`) names it, the highest `rev` is the last word.
 
@@ -68,7 +95,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 def notice_id(note: str, key: tuple[str, ...], window_start: float) -> str:
     """`rw-` and 16 hexadecimal digits of SHA-256 over the notice's identity."""
     text = "\x1f".join((note, *key, repr(int(window_start))))
-    return "rw-" + hashlib.sha256(text.encode()).hexdigest()[:16]
+    return "rw-" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def verdict_of(score: int) -> Verdict:

@@ -40,8 +40,8 @@ class Target(msgspec.Struct, frozen=True, order=True):
     """The line of site.yaml that owns it."""
 
 
-class Evidence(msgspec.Struct, frozen=True, order=True, gc=False):
-    """One event as a person is shown it. Ordered by time, then by content, so that any order of arrival sorts alike."""
+class Evidence(msgspec.Struct, frozen=True, gc=False):
+    """One event as a person is shown it."""
 
     ts: float
     kind: str
@@ -52,6 +52,11 @@ class Evidence(msgspec.Struct, frozen=True, order=True, gc=False):
     dst: str
     host: str | None
     detail: str
+
+    @property
+    def place(self) -> tuple[float, str, str, str, str, str]:
+        """By time, then by content, so that evidence sorts alike whatever the order of its arrival."""
+        return (self.ts, self.kind, self.src, self.dst, self.detail, self.source)
 
 
 class Sighting(msgspec.Struct, frozen=True, tag_field="type", tag="lookup"):
@@ -77,4 +82,7 @@ class Sighting(msgspec.Struct, frozen=True, tag_field="type", tag="lookup"):
     strong: bool
     """A bare visit is a signal; weak for services that ordinary pages and products also contact."""
     evidence: tuple[Evidence, ...]
+    """At most the first and the last `EVIDENCE_ENDS` of its events."""
     evidence_total: int
+    naming: tuple[Evidence, ...]
+    """At most the first and the last `EVIDENCE_ENDS` of the requests that name our assets."""

@@ -1,0 +1,103 @@
+"""What a run's inputs could not show: the honest account at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from reconwatch.account import Account
+from reconwatch.catalog import Blindspot, Catalog
+from reconwatch.events import AnyEvent, DnsAnswer, Hello, HttpRequest, told_name
+
+MOST_CLIENTS = 10_000
+"""Distinct clients counted per blind spot; beyond, the account says "at least"."""
+
+COUNTED = {
+    "cut_packets": "{n} packets were cut short by the capture's snap length: what lay behind the cut is unknown",
+    "evicted_flows": "{n} flows were let go early because too many were open at once",
+    "evicted_fragments": "{n} fragmented packets were let go before they were whole",
+    "quic_undecodable": "{n} QUIC connections whose hello could not be read",
+    "sensor_drops": "the sensor itself reports {n} packets lost",
+    "tcp_gaps": "{n} TCP streams had gaps where a name might have stood",
+    "truncated_fields": "{n} fields were cut by the engine that wrote the log: a target behind the cut is unknown",
+}
+"""`Account.blind` key -> what to tell."""
+
+LACKING = {
+    "dns": "no DNS: names that were only resolved are not seen, and bare addresses have no names",
+    "tls": "no TLS or QUIC hellos: encrypted visits are seen by DNS only",
+    "http": "no HTTP requests: what was searched for is not seen",
+    "whois": "no WHOIS text (only captures hold it): what was asked on port 43 is not seen",
+    "conn": "no connections: whether a resolved name was used is not seen",
+}
+"""Kind of event that no input can hold -> what that costs."""
+
+
+class Blindness:
+    """Watches the events of a run for signs that more happened than they tell."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._spots = {name.removeprefix("="): spot for spot in catalog.blindspots for name in spot.hosts}
+        self._clients: dict[Blindspot, set[str]] = {}
+        self._encrypted: set[str] = set()
+        self._ech_answers: set[str] = set()
+
+    def watch(self, event: AnyEvent) -> None:
+        """Take one event. Names resolved only do not count as use, but for ECH, which the answer announces."""
+        match event:
+            case DnsAnswer(ech=True, name=name):
+                _grow(self._ech_answers, name)
+            case Hello(name=None):
+                return
+            case Hello() | HttpRequest():
+                if isinstance(event, Hello):
+                    _grow(self._encrypted, event.client)
+                spot = self._spot(told_name(event) or "")
+                if spot is not None:
+                    _grow(self._clients.setdefault(spot, set()), event.client)
+
+    def _spot(self, name: str) -> Blindspot | None:
+        while name:
+            if name in self._spots:
+                return self._spots[name]
+            _, _, name = name.partition(".")
+        return None
+
+    def lines(self, accounts: Sequence[Account]) -> list[str]:
+        """What could not be seen, a line each, the costliest first."""
+        read = [account for account in accounts if not account.failed]
+        holds = set().union(*(account.holds for account in read))
+        told = [text for kind, text in LACKING.items() if read and kind not in holds]
+        if self._encrypted:
+            told.append(
+                f"{_clients(self._encrypted)} asked over TLS or QUIC: that a service was used is seen, not what for"
+            )
+        for spot, clients in sorted(self._clients.items(), key=lambda item: item[0].id):
+            told.append(f"{_clients(clients)} {spot.tells}")
+        if self._ech_answers:
+            told.append(
+                f"{len(self._ech_answers)} names of interest offer encrypted hellos (ECH): visits may hide there"
+            )
+        for key, text in COUNTED.items():
+            if n := sum(account.blind[key] for account in read):
+                told.append(text.format(n=n))
+        return [*told, *_skipped(accounts)]
+
+
+def _skipped(accounts: Iterable[Account]) -> list[str]:
+    """What could not be read, by input and reason."""
+    return [
+        f"{account.path}: {count} {account.unit if count != 1 else account.unit.removesuffix('s')} skipped: {reason}"
+        for account in accounts
+        if not account.failed
+        for reason, count in sorted(account.skipped.items())
+    ]
+
+
+def _grow(members: set[str], member: str) -> None:
+    if len(members) < MOST_CLIENTS:
+        members.add(member)
+
+
+def _clients(clients: set[str]) -> str:
+    least = "at least " if len(clients) >= MOST_CLIENTS else ""
+    return f"{least}{len(clients)} client{'s' if len(clients) != 1 else ''}"

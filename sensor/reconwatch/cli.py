@@ -1,0 +1,251 @@
+"""The command line: the only file that prints and exits. The commands are a contract (DESIGN.md, section 6)."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
+
+import click
+
+from reconwatch import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from reconwatch.catalog import Catalog
+    from reconwatch.document import Problem
+    from reconwatch.notices import Notice
+    from reconwatch.site import Site
+
+EXIT_RAN = 0
+EXIT_FAIL_ON = 1
+"""A notice at or above `--fail-on`; for a check, something is wrong."""
+EXIT_USAGE = 2
+"""Bad usage or configuration; a named path that does not exist."""
+EXIT_UNREADABLE = 3
+"""Not one input could be read."""
+
+FORMATS = ("table", "jsonl", "notice-log", "eve")
+VERDICTS = ("monitor", "investigate", "escalate")
+
+
+def say(line: str) -> None:
+    """One line to standard error; standard output carries results only."""
+    from reconwatch.sinks.wire_text import visible
+
+    click.echo(visible(line), err=True)
+
+
+def stop(line: str, status: int = EXIT_USAGE) -> NoReturn:
+    """Say why, and end with `status`."""
+    say(f"reconwatch: {line}")
+    sys.exit(status)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def main() -> None:
+    """Notice who looks us up in open technical databases (ATT&CK T1596), and what follows."""
+
+
+@main.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...|-")
+@click.option("--site", "site_file", type=click.Path(path_type=Path), help="What we own and whom we trust.")
+@click.option("--format", "form", type=click.Choice(FORMATS), help="Default: table on a terminal, jsonl in a pipe.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the notices there.")
+@click.option("--fail-on", type=click.Choice(VERDICTS), help="Exit with 1 on a notice of this verdict or above.")
+@click.option("--no-funnel", is_flag=True, help="Decode everything instead of what a fast scan hits: slower, the same.")
+def replay(
+    paths: tuple[str, ...],
+    site_file: Path | None,
+    form: str | None,
+    output: Path | None,
+    fail_on: str | None,
+    no_funnel: bool,
+) -> None:
+    """Notices from captures, Zeek logs and Suricata EVE: files and folders of them, told apart by content."""
+    from reconwatch.pipeline import Replay
+
+    inputs = [_input(path) for path in paths]
+    site = _site(site_file)
+    catalog = _catalog()
+    with _destination(output) as stream, _progress(inputs) as progress:
+        run = Replay(inputs, catalog, site, funnel=not no_funnel, warn=say, progress=progress)
+        worst = _write(run.notices(), form or _default_format(output), stream)
+    for line in run.account():
+        say(line)
+    if run.unreadable:
+        sys.exit(EXIT_UNREADABLE)
+    if fail_on is not None and worst >= VERDICTS.index(fail_on):
+        sys.exit(EXIT_FAIL_ON)
+
+
+def _input(path: str) -> Path | BinaryIO:
+    if path == "-":
+        return sys.stdin.buffer
+    if not Path(path).exists():
+        stop(f"{path}: no such file or folder")
+    return Path(path)
+
+
+def _site(path: Path | None) -> Site:
+    from reconwatch.site import Site, load_site
+
+    if path is None:
+        return Site.default()
+    from reconwatch.detectors import default_thresholds
+    from reconwatch.document import DocumentError
+
+    try:
+        site = load_site(path, thresholds=default_thresholds())
+    except DocumentError as error:
+        _tell(error.problems)
+        sys.exit(EXIT_USAGE)
+    _tell(site.warnings)
+    return site
+
+
+def _tell(problems: Sequence[Problem]) -> None:
+    for problem in problems:
+        say(f"{'warning: ' if problem.severity == 'warning' else ''}{problem}")
+
+
+def _catalog() -> Catalog:
+    from reconwatch.catalog.load import load
+
+    return load()
+
+
+def _default_format(output: Path | None) -> str:
+    return "table" if output is None and sys.stdout.isatty() else "jsonl"
+
+
+@contextlib.contextmanager
+def _destination(output: Path | None) -> Iterator[BinaryIO]:
+    """Where the notices go; a file is opened before the run, so that a bad path costs no replay."""
+    if output is None:
+        yield sys.stdout.buffer
+        return
+    try:
+        stream = output.open("wb")
+    except OSError as error:
+        stop(f"{output}: {error.strerror}")
+    with stream:
+        yield stream
+
+
+def _write(notices: Iterator[Notice], form: str, stream: BinaryIO) -> int:
+    """Write all notices; return the worst verdict as an index of `VERDICTS`, -1 if there was none."""
+    from reconwatch.sinks import open_sink
+
+    worst = -1
+    sink = open_sink(form, stream)
+    for notice in notices:
+        sink.write(notice)
+        worst = max(worst, VERDICTS.index(notice.verdict))
+    sink.close()
+    return worst
+
+
+@contextlib.contextmanager
+def _progress(inputs: Sequence[Path | BinaryIO]) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error, for people, over the bytes of the inputs."""
+    total = sum(_size(path) for path in inputs if isinstance(path, Path))
+    if not sys.stderr.isatty() or total < LONG_WORK:
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("replay", total=total)
+        yield lambda done: bar.advance(task, done)
+
+
+LONG_WORK = 20_000_000
+"""Bytes of input from which a bar is worth its 60 ms."""
+
+
+def _size(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    with contextlib.suppress(OSError):
+        return sum(file.stat().st_size for file in files if file.is_file())
+    return 0
+
+
+@main.group()
+def site() -> None:
+    """What we own and whom we trust: site.yaml."""
+
+
+@site.command("init")
+@click.argument("sources", nargs=-1, type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write it there; an existing file is kept.")
+def site_init(sources: tuple[Path, ...], output: Path | None) -> None:
+    """Print a first site.yaml, from Zeek's networks.cfg or suricata.yaml if given."""
+    from reconwatch.document import DocumentError
+    from reconwatch.site_init import draft
+
+    try:
+        text = draft(sources)
+    except DocumentError as error:
+        _tell(error.problems)
+        sys.exit(EXIT_USAGE)
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        with output.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        stop(f"{output}: {error.strerror}")
+
+
+@site.command("check")
+@click.argument("path", type=click.Path(path_type=Path), default=Path("site.yaml"))
+def site_check(path: Path) -> None:
+    """Say everything that is wrong with a site.yaml, with the line and what to write instead."""
+    from reconwatch.detectors import default_thresholds
+    from reconwatch.site import check
+
+    problems = check(path, thresholds=default_thresholds())
+    _tell(problems)
+    if any(problem.severity == "error" for problem in problems):
+        sys.exit(EXIT_USAGE)
+    click.echo(f"{path}: good" + (f", {len(problems)} warnings" if problems else ""))
+
+
+@main.command()
+@click.argument("notice_id", metavar="ID")
+@click.option(
+    "--from", "source", required=True, metavar="FILE.jsonl", help="Notices as replay wrote them; - for stdin."
+)
+def explain(notice_id: str, source: str) -> None:
+    """Print the evidence of one notice, its verdict, and what would change it."""
+    from reconwatch import explanation
+
+    path = _input(source)
+    try:
+        with path.open("rb") if isinstance(path, Path) else contextlib.nullcontext(path) as lines:
+            notice = explanation.find(lines, notice_id)
+    except OSError as error:
+        stop(f"{source}: {error.strerror}")
+    except ValueError as error:
+        stop(f"{source}: {error}")
+    for line in explanation.render(explanation.explain(notice)):
+        click.echo(line)
+
+
+def run() -> None:
+    """Entry point: a closed pipe downstream ends the program quietly, an interrupt with 130 as shells expect."""
+    try:
+        main(standalone_mode=True)
+    except BrokenPipeError:
+        # What is still buffered has nowhere to go; without this the interpreter complains at exit.
+        sys.stdout = io.TextIOWrapper(io.BytesIO())
+        sys.exit(EXIT_RAN)

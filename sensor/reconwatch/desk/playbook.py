@@ -1,0 +1,57 @@
+"""What to do next: the first line's checks and the second line's actions, by note and verdict."""
+
+from __future__ import annotations
+
+from reconwatch.notices import Finding, Verdict
+
+CHECKS = {
+    "Database_Lookup": (),
+    "Targeted_Search": (
+        "Ask the owner of {actor} what the search was for",
+        "Look for searches of the same assets by other hosts, and for probes of {targets} in the days after",
+    ),
+    "Bulk_Search": (
+        "Find the program on {actor} that asks at this rate",
+        "Read the requests: are they about us, about customers, or about strangers (enrichment)?",
+    ),
+    "Enumeration_Sweep": (
+        "Find the tool on {actor}: which process, started by whom",
+        "Look for the findings it left: files of host names, reports, uploads",
+    ),
+}
+"""Note -> the first line's checks, for `investigate` and above."""
+
+ACTIONS = {
+    "Targeted_Search": (
+        "Hand over with the evidence; preserve {actor}'s browser and shell history",
+        "See in the same databases what they show of {targets}, and close what should not be there",
+    ),
+    "Bulk_Search": ("Hand over with the evidence; limit {actor}'s way out to these services until it is explained",),
+    "Enumeration_Sweep": ("Hand over with the evidence; treat {actor} as possibly in an intruder's hands",),
+}
+"""Note -> the second line's actions, for `escalate`."""
+
+STANDS_FOR_OTHERS = "Find the client behind {actor} in its own log"
+TRUSTED = "Confirm with the trusted party ({trusted}) that this was planned"
+
+
+def next_steps(finding: Finding, verdict: Verdict) -> tuple[str, ...]:
+    """The steps, with this notice's names in them; none for `monitor`."""
+    if verdict == "monitor":
+        return ()
+    steps: list[str] = []
+    if finding.actor.stands_for_others:
+        steps.append(STANDS_FOR_OTHERS)
+    if finding.actor.trusted is not None:
+        steps.append(TRUSTED)
+    steps += CHECKS.get(finding.note, ())
+    if verdict == "escalate":
+        steps += ACTIONS.get(finding.note, ())
+    values = [target.value for target in finding.targets]
+    words = {
+        "actor": finding.actor.ip,
+        "trusted": finding.actor.trusted or "",
+        "targets": ", ".join(values[:3]) + (" and others" if len(values) > 3 else "") or "our assets",
+    }
+    # One pass over our own constants: wire-derived values are inserted, never formatted again.
+    return tuple(step.format_map(words) for step in steps)

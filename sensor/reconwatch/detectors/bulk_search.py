@@ -1,0 +1,109 @@
+"""`Bulk_Search`: volume or regularity that a person at a browser does not produce."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from statistics import fmean, pstdev
+from typing import ClassVar
+
+import msgspec
+
+from reconwatch.detectors.detector import Key, Threshold
+from reconwatch.detectors.gathered import Gathered, LookupDetector, Words, party
+from reconwatch.notices import Reason
+from reconwatch.sightings import Sighting
+from reconwatch.visits import CONNECTIONS, HTTP, LAYERS, NAMES
+from reconwatch.windows import DAY, MINUTE, busiest, window_start
+
+SPAN = 10
+"""Minutes over which volume is judged: longer than a burst of a page with its parts, shorter than a working session."""
+MOST_STARTS = 300
+"""Visit starts kept a day: enough for one every five minutes; the earliest are kept."""
+
+
+class Volume(Gathered):
+    """How much one actor asked of one service on one day, and when."""
+
+    minutes: dict[str, dict[int, int]] = msgspec.field(default_factory=dict)
+    """Unit -> minute since the epoch -> count."""
+    starts: list[float] = msgspec.field(default_factory=list)
+    naming: int = 0
+
+
+class BulkSearch(LookupDetector[Volume]):
+    """Is the volume automated? Says what was counted, and over which minutes."""
+
+    note = "Bulk_Search"
+    state: ClassVar[type[msgspec.Struct]] = Volume
+    thresholds: ClassVar[Mapping[str, Threshold]] = {
+        "requests": Threshold(30, "http requests in 10 minutes: one every 20 s; a person reads the results"),
+        "connections": Threshold(30, "connections in 10 minutes: a browser opens at most six and uses them again"),
+        "names": Threshold(30, "distinct names in 10 minutes under a service that is asked in DNS"),
+        "visits": Threshold(12, "visits a day from which their spacing can be judged"),
+        "evenness": Threshold(
+            0.1, "spread of the pauses over their mean: a timer's is below 0.1, a person's above 0.5"
+        ),
+    }
+
+    def keys(self, sighting: Sighting) -> tuple[Key, ...]:
+        """One state per actor, service and UTC day; none for parties whose rate is their clients'."""
+        if sighting.actor.stands_for_others or not sighting.connected:
+            return ()
+        return (Key((*party(sighting), sighting.service), window_start(sighting.ts, DAY), DAY),)
+
+    def fresh(self, key: Key) -> Volume:
+        """See `Detector.fresh`."""
+        return Volume(key)
+
+    def remember(self, state: Volume, sighting: Sighting) -> None:
+        """See `LookupDetector.remember`."""
+        state.gather(sighting)
+        state.naming += sighting.queries
+        minutes = state.minutes.setdefault(sighting.counted, {})
+        minute = int(sighting.ts // MINUTE)
+        minutes[minute] = minutes.get(minute, 0) + sighting.count
+        state.starts = sorted([*state.starts, sighting.ts])[:MOST_STARTS]
+
+    def words(self, state: Volume, *, closing: bool) -> Words | None:
+        """Volume first; else, of a whole day, even spacing, which alone is a monitor's habit and no scraping."""
+        assert state.actor is not None
+        ((service, name),) = state.services.items()
+        every = tuple(range(1, len(state.evidence.items) + 1))
+        limit, count, unit = self._volume(state)
+        if limit:
+            reasons = [Reason(30, f"{count} {unit} within {SPAN} minutes (threshold {limit})", every)]
+            if count >= 5 * limit:
+                reasons.append(Reason(15, "more than five times the threshold", every))
+            if state.naming:
+                reasons.append(Reason(20, f"{state.naming} of its requests name our assets"))
+            msg = f"{state.actor.ip} searched {name} in bulk: {count} {unit} within {SPAN} minutes"
+        elif closing and self._even(state):
+            count, unit = len(state.starts), "visits"
+            reasons = [Reason(10, f"{count} visits at even intervals: a timer, such as a monitor's", every)]
+            msg = f"{state.actor.ip} visits {name} at even intervals"
+        else:
+            return None
+        return Words(
+            count=count,
+            counted=unit,
+            reasons=tuple(reasons),
+            msg=msg,
+            services=(service,),
+            evidence=tuple(state.evidence.items),
+            evidence_total=state.evidence.total,
+        )
+
+    def _volume(self, state: Volume) -> tuple[int, int, str]:
+        """(threshold, count, unit) of the best layer that crosses its threshold; zeros if none does."""
+        for unit, name in ((HTTP, "requests"), (CONNECTIONS, "connections"), (NAMES, "names")):
+            count, _ = busiest(state.minutes.get(unit, {}), SPAN)
+            if count >= self.limits[name]:
+                return int(self.limits[name]), count, unit
+        return 0, 0, LAYERS[-1]
+
+    def _even(self, state: Volume) -> bool:
+        if len(state.starts) < self.limits["visits"]:
+            return False
+        pauses = [b - a for a, b in pairwise(state.starts)]
+        return pstdev(pauses) <= self.limits["evenness"] * fmean(pauses)

@@ -1,0 +1,108 @@
+"""`Enumeration_Sweep`: many open technical databases in a short time, which is how tools work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import msgspec
+
+from reconwatch.detectors.detector import Key, Threshold
+from reconwatch.detectors.gathered import Gathered, LookupDetector, Words, party, shortened
+from reconwatch.notices import Reason
+from reconwatch.sightings import Evidence, Sighting
+from reconwatch.windows import DAY, MINUTE, window_start
+
+SPAN = 10
+"""Minutes: a tool asks its sources within seconds to a few minutes; the slow ones wait out rate limits."""
+
+
+class Breadth(Gathered):
+    """Which services one actor used on one day, and when."""
+
+    minutes: dict[int, set[str]] = msgspec.field(default_factory=dict)
+    """Minute since the epoch -> services."""
+    proof: dict[str, Evidence] = msgspec.field(default_factory=dict)
+    """Service -> the first evidence of its use."""
+    technique_of: dict[str, str] = msgspec.field(default_factory=dict)
+    naming: dict[str, int] = msgspec.field(default_factory=dict)
+    """Service -> searches that name us."""
+
+
+class EnumerationSweep(LookupDetector[Breadth]):
+    """Breadth, whatever was asked. Credit is given for use, not for a resolved name (prefetch, mail gateways)."""
+
+    note = "Enumeration_Sweep"
+    state: ClassVar[type[msgspec.Struct]] = Breadth
+    thresholds: ClassVar[Mapping[str, Threshold]] = {
+        "services": Threshold(5, "services in 10 minutes: a person compares two or three"),
+    }
+
+    def keys(self, sighting: Sighting) -> tuple[Key, ...]:
+        """One state per actor and UTC day; a sighting shortly before midnight counts for both days' sweeps."""
+        if sighting.actor.stands_for_others or not (sighting.connected and sighting.strong):
+            return ()
+        days = sorted({window_start(sighting.ts, DAY), window_start(sighting.ts + (SPAN - 1) * MINUTE, DAY)})
+        return tuple(Key(party(sighting), day, DAY) for day in days)
+
+    def fresh(self, key: Key) -> Breadth:
+        """See `Detector.fresh`."""
+        return Breadth(key)
+
+    def remember(self, state: Breadth, sighting: Sighting) -> None:
+        """See `LookupDetector.remember`."""
+        state.gather(sighting)
+        state.minutes.setdefault(int(sighting.ts // MINUTE), set()).add(sighting.service)
+        state.technique_of[sighting.service] = sighting.technique
+        if sighting.queries:
+            state.naming[sighting.service] = state.naming.get(sighting.service, 0) + sighting.queries
+        proof = min(sighting.naming or _uses(sighting.evidence), key=lambda piece: piece.place)
+        known = state.proof.get(sighting.service)
+        if known is None or proof.place < known.place:
+            state.proof[sighting.service] = proof
+
+    def words(self, state: Breadth, *, closing: bool) -> Words | None:
+        """All services of all spans that are broad enough and end on this day."""
+        assert state.actor is not None
+        services, minutes = self._swept(state)
+        if not services:
+            return None
+        names = [state.services[service] for service in services]
+        techniques = {state.technique_of[service] for service in services}
+        evidence = tuple(sorted((state.proof[service] for service in services), key=lambda piece: piece.place)[:20])
+        extra = len(services) - int(self.limits["services"])
+        every = tuple(range(1, len(evidence) + 1))
+        reasons = [Reason(30 + min(20, 4 * extra), f"{len(services)} databases within {minutes} minutes", every)]
+        if len(techniques) >= 3:
+            reasons.append(Reason(10, f"of {len(techniques)} sub-techniques: {', '.join(sorted(techniques))}", every))
+        if naming := [service for service in services if service in state.naming]:
+            reasons.append(Reason(20, f"names our assets in {shortened([state.services[s] for s in naming])}"))
+        return Words(
+            count=len(services),
+            counted="services",
+            reasons=tuple(reasons),
+            msg=f"{state.actor.ip} swept {len(services)} open technical databases: {shortened(names, 4)}",
+            services=tuple(services),
+            evidence=evidence,
+            evidence_total=state.evidence.total,
+        )
+
+    def _swept(self, state: Breadth) -> tuple[list[str], int]:
+        """The services of every span that crosses the threshold, and the minutes that these spans cover."""
+        found: set[str] = set()
+        covered: set[int] = set()
+        minutes = sorted(state.minutes)
+        for last in minutes:
+            if last * MINUTE < state.key.start:
+                continue
+            span = [minute for minute in minutes if last - SPAN < minute <= last]
+            services = set().union(*(state.minutes[minute] for minute in span))
+            if len(services) >= self.limits["services"]:
+                found |= services
+                covered.update(range(span[0], last + 1))
+        return sorted(found), len(covered)
+
+
+def _uses(evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+    """The evidence of use rather than of resolution, if there is any."""
+    return tuple(piece for piece in evidence if piece.kind != "dns") or evidence

@@ -1,0 +1,143 @@
+"""What the detectors of lookups remember of one key, and how they put it into words."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar, Generic, TypeVar
+
+import msgspec
+
+from reconwatch.detectors.detector import Key, Threshold
+from reconwatch.notices import Finding, Reason, notice_id
+from reconwatch.sightings import Actor, Evidence, Sighting, Target
+from reconwatch.visits import LAYERS
+from reconwatch.windows import Ends, Smallest
+
+
+class Gathered(msgspec.Struct):
+    """The common part of a lookup detector's state."""
+
+    key: Key
+    actor: Actor | None = None
+    first: float = float("inf")
+    last: float = float("-inf")
+    crossed: float | None = None
+    """The sighting that crossed the threshold."""
+    counts: dict[str, int] = {}
+    """Units of `visits.LAYERS` -> how many."""
+    services: dict[str, str] = {}
+    """Catalog id -> name."""
+    techniques: set[str] = set()
+    kinds: set[str] = set()
+    targets: Smallest = msgspec.field(default_factory=Smallest)
+    evidence: Ends = msgspec.field(default_factory=Ends)
+
+    def gather(self, sighting: Sighting) -> None:
+        """Take what every lookup notice tells of a sighting: who, what, when, and the evidence."""
+        self.actor = sighting.actor
+        self.first = min(self.first, sighting.ts)
+        self.last = max(self.last, sighting.last)
+        self.counts[sighting.counted] = self.counts.get(sighting.counted, 0) + sighting.count
+        self.services[sighting.service] = sighting.service_name
+        self.techniques.add(sighting.technique)
+        self.kinds.update(sighting.kinds)
+        self.evidence.add(sighting.evidence, sighting.evidence_total)
+
+    def counted(self) -> tuple[int, str]:
+        """(count, unit) of the best layer seen."""
+        return next((self.counts[unit], unit) for unit in LAYERS if unit in self.counts)
+
+
+class Words(msgspec.Struct, frozen=True):
+    """What a detector says of a state above its threshold."""
+
+    count: int
+    counted: str
+    reasons: tuple[Reason, ...]
+    msg: str
+    services: tuple[str, ...]
+    evidence: tuple[Evidence, ...]
+    evidence_total: int
+    targets: tuple[Target, ...] = ()
+
+
+G = TypeVar("G", bound=Gathered)
+
+
+class LookupDetector(ABC, Generic[G]):
+    """A detector over a `Gathered`: a subclass says what belongs together, what to remember, and what it means."""
+
+    note: ClassVar[str]
+    version: ClassVar[int] = 1
+    state: ClassVar[type[msgspec.Struct]]
+    thresholds: ClassVar[Mapping[str, Threshold]] = {}
+
+    def __init__(self, thresholds: Mapping[str, float] | None = None) -> None:
+        self.limits = {name: each.default for name, each in self.thresholds.items()} | dict(thresholds or {})
+
+    @abstractmethod
+    def keys(self, sighting: Sighting) -> tuple[Key, ...]:
+        """See `Detector.keys`."""
+
+    @abstractmethod
+    def fresh(self, key: Key) -> G:
+        """See `Detector.fresh`."""
+
+    @abstractmethod
+    def remember(self, state: G, sighting: Sighting) -> None:
+        """Take the sighting into the state."""
+
+    @abstractmethod
+    def words(self, state: G, *, closing: bool) -> Words | None:
+        """What the state means; None below the threshold. `closing`: the window is over, the state is whole."""
+
+    def observe(self, state: G, sighting: Sighting) -> tuple[Finding, ...]:
+        """See `Detector.observe`."""
+        self.remember(state, sighting)
+        words = self.words(state, closing=False)
+        if words is None:
+            return ()
+        if state.crossed is None:
+            state.crossed = sighting.ts
+        return (self._finding(state, words, closing=False),)
+
+    def expire(self, state: G, watermark: float) -> tuple[Finding, ...]:
+        """See `Detector.expire`."""
+        words = self.words(state, closing=True) if state.key.end <= watermark else None
+        return () if words is None else (self._finding(state, words, closing=True),)
+
+    def _finding(self, state: G, words: Words, *, closing: bool) -> Finding:
+        assert state.actor is not None
+        return Finding(
+            id=notice_id(self.note, state.key.parts, state.key.start),
+            closing=closing,
+            ts=state.last if state.crossed is None else state.crossed,
+            note=self.note,
+            direction="lookup",
+            actor=state.actor,
+            services=words.services,
+            techniques=tuple(sorted(state.techniques)),
+            targets=words.targets,
+            first=state.first,
+            last=state.last,
+            count=words.count,
+            counted=words.counted,
+            kinds=tuple(sorted(state.kinds)),
+            reasons=words.reasons,
+            evidence=words.evidence,
+            evidence_total=words.evidence_total,
+            msg=words.msg,
+        )
+
+
+def party(sighting: Sighting) -> tuple[str, str]:
+    """The actor as part of a key: a party whose trust begins or ends has another notice from then on."""
+    return (sighting.actor.ip, sighting.actor.trusted or "")
+
+
+def shortened(words: list[str], most: int = 3) -> str:
+    """The first few of a list in prose: `a, b, c and 4 more`."""
+    if len(words) <= most:
+        return " and ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else ""
+    return f"{', '.join(words[:most])} and {len(words) - most} more"

@@ -1,0 +1,322 @@
+"""Joins what belongs together: names for bare addresses, witnesses of one event, upstream views, and visits.
+
+Events come in order of time (`ordering.py` sees to it); everything kept here expires by event time and is bounded.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from reconwatch.catalog import Catalog, Service
+from reconwatch.events import (
+    WHOIS_PORT,
+    AnyEvent,
+    Connection,
+    DnsAnswer,
+    DnsQuery,
+    Hello,
+    HttpRequest,
+    WhoisQuery,
+    told_name,
+)
+from reconwatch.visits import CONNECTIONS, HTTP, NAMES, VISIT_EVENTS, VISIT_GAP, VISIT_SPAN, Visit, Witnessed
+
+WITNESS_SPAN = 60.0
+"""Seconds: two inputs' records of one event are stamped at most this far apart (EVE stamps http at the response)."""
+UPSTREAM_SPAN = 5.0
+"""Seconds: a resolver or proxy asks the world on behalf of a client within this time."""
+SHORTEST_TTL = 60.0
+"""Seconds: stub resolvers and browsers use an answer at least so long, whatever TTL it carries (Chromium: 60 s)."""
+MOST_NAMES = 200_000
+MOST_VISITS = 100_000
+"""Bounds on what is remembered at once; what is let go early is counted in `Meet.evicted`."""
+
+NAMED_BY_THEMSELVES = frozenset({"ssl", "http", "quic", "dns", "tls", "http2"})
+"""Connections of these protocols have a record of their own that says the name: an address never overrides it."""
+
+
+@dataclass(slots=True)
+class _Observation:
+    """One event, and all who told it."""
+
+    event: AnyEvent
+    name: str
+    also: list[str] = field(default_factory=list)
+    upstream: bool = False
+
+
+@dataclass(slots=True)
+class _Telling:
+    """What the inputs told of one flow, kind and name: the n-th record of each input is the n-th observation."""
+
+    last: float
+    observations: deque[_Observation] = field(default_factory=deque)
+    forgotten: int = 0
+    """Observations too old to be told again, gone from the front."""
+    told: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _OpenVisit:
+    client: str
+    service: str
+    first: float
+    last: float
+    observations: list[_Observation] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Ask:
+    """Somebody asked for a name: what an upstream view may have been made for."""
+
+    ts: float
+    rank: int
+    name: str
+    visit: tuple[str, str]
+
+
+class Meet:
+    """Events in, visits out.
+
+    `roles` gives the roles of an address (`Site.roles_of`): resolvers' and proxies' events are held for a moment and
+    then folded into the visit of the client on whose behalf they were made, if there is one.
+    """
+
+    def __init__(self, catalog: Catalog, roles: Callable[[str], tuple[str, ...]]) -> None:
+        self._catalog = catalog
+        self._roles = roles
+        self._names: OrderedDict[tuple[str, str], tuple[str, float]] = OrderedDict()
+        self._tellings: OrderedDict[tuple[Any, ...], _Telling] = OrderedDict()
+        self._asks: dict[str, deque[_Ask]] = {}
+        self._asked: deque[_Ask] = deque()
+        self._held: deque[tuple[_Observation, Service]] = deque()
+        self._open: OrderedDict[tuple[str, str], _OpenVisit] = OrderedDict()
+        self.evicted = 0
+        """Visits closed early, and answers forgotten early, because there were too many at once."""
+        self.merged = 0
+        """Records that told an event which another input had told already."""
+
+    def visits(self, events: Iterable[AnyEvent]) -> Iterator[Visit]:
+        """All visits of a finite stream of events in order of time."""
+        for event in events:
+            yield from self.feed(event)
+        yield from self.close()
+
+    def feed(self, event: AnyEvent) -> Iterator[Visit]:
+        """Take one event, not older than the one before; yield the visits that are over by then."""
+        yield from self._advance(event.ts)
+        if isinstance(event, DnsAnswer):
+            self._learn(event)
+            return
+        name = self._name(event)
+        service = self._claim(event, name)
+        if service is None:
+            return
+        observation = self._witness(event, name or event.server)
+        if observation is None:
+            return
+        rank = self._rank(event.client)
+        self._remember(_Ask(event.ts, rank, observation.name, (event.client, service.id)))
+        if rank:
+            self._held.append((observation, service))
+        else:
+            yield from self._fold(observation, service)
+
+    def close(self) -> Iterator[Visit]:
+        """The end of all events: yield the visits still open."""
+        yield from self._advance(float("inf"))
+
+    # -- names
+
+    def _learn(self, answer: DnsAnswer) -> None:
+        for address, ttl in answer.addresses:
+            until = answer.ts + max(ttl, SHORTEST_TTL)
+            for client in (answer.client, "*"):
+                self._names[client, address] = (answer.name, until)
+                self._names.move_to_end((client, address))
+        while len(self._names) > MOST_NAMES:
+            self._names.popitem(last=False)
+            self.evicted += 1
+
+    def _name(self, event: AnyEvent) -> str | None:
+        """The event's own name, or the last one that an answer to this client gave the server's address.
+
+        Port 43 serves one registry an address, so there an answer to anybody will do.
+        """
+        name = told_name(event)
+        if name is not None or isinstance(event, HttpRequest):
+            return name
+        for client in (event.client, "*") if event.server_port == WHOIS_PORT else (event.client,):
+            known, until = self._names.get((client, event.server), ("", 0.0))
+            if event.ts <= until:
+                return known
+        return None
+
+    def _claim(self, event: AnyEvent, name: str | None) -> Service | None:
+        match event:
+            case HttpRequest(host=host, uri=uri):
+                return self._catalog.by_url(host, uri)
+            case Connection() if not _names_a_server(event):
+                return None
+            case WhoisQuery() | Connection():
+                claimed = self._catalog.by_name(name) if name else None
+                return claimed or self._catalog.by_port(event.server_port)
+        return self._catalog.by_name(name) if name else None
+
+    # -- witnesses
+
+    def _witness(self, event: AnyEvent, name: str) -> _Observation | None:
+        """A new observation, or None if another input has told this event: then it is one more witness of it."""
+        key = (event.client, event.client_port, event.server, event.server_port, event.kind, *_label(event))
+        telling = self._tellings.get(key)
+        if telling is None:
+            telling = self._tellings[key] = _Telling(event.ts)
+        telling.last = event.ts
+        self._tellings.move_to_end(key)
+        known = telling.observations
+        while known and event.ts - known[0].event.ts > WITNESS_SPAN:
+            known.popleft()
+            telling.forgotten += 1
+        ordinal = telling.told.get(event.input, 0)
+        if telling.forgotten <= ordinal < telling.forgotten + len(known):
+            telling.told[event.input] = ordinal + 1
+            observation = known[ordinal - telling.forgotten]
+            if event.source not in (observation.event.source, *observation.also):
+                observation.also.append(event.source)
+            self.merged += 1
+            return None
+        observation = _Observation(event, name)
+        known.append(observation)
+        telling.told[event.input] = telling.forgotten + len(known)
+        return observation
+
+    # -- upstream views
+
+    def _rank(self, client: str) -> int:
+        roles = self._roles(client)
+        return 2 if "resolver" in roles else 1 if "proxy" in roles else 0
+
+    def _remember(self, ask: _Ask) -> None:
+        """Under the name and all its parents: resolvers minimise what they ask upstream (RFC 9156)."""
+        self._asked.append(ask)
+        for name in _with_parents(ask.name):
+            self._asks.setdefault(name, deque()).append(ask)
+
+    def _forget(self, before: float) -> None:
+        while self._asked and self._asked[0].ts < before:
+            ask = self._asked.popleft()
+            for name in _with_parents(ask.name):
+                asks = self._asks[name]
+                asks.popleft()
+                if not asks:
+                    del self._asks[name]
+
+    def _settle(self, observation: _Observation, service: Service) -> Iterator[Visit]:
+        """Give a held observation to the client it was made for; else it is the resolver's or proxy's own visit."""
+        ts, rank = observation.event.ts, self._rank(observation.event.client)
+        asks = [a for a in self._asks.get(observation.name, ()) if a.rank < rank and abs(a.ts - ts) <= UPSTREAM_SPAN]
+        if not asks:
+            yield from self._fold(observation, service)
+            return
+        client = min(asks, key=lambda ask: (ask.rank, abs(ask.ts - ts)))
+        visit = self._open.get(client.visit)
+        if visit is not None and len(visit.observations) < VISIT_EVENTS:
+            observation.upstream = True
+            visit.observations.append(observation)
+
+    # -- visits
+
+    def _fold(self, observation: _Observation, service: Service) -> Iterator[Visit]:
+        event = observation.event
+        key = (event.client, service.id)
+        visit = self._open.get(key)
+        if visit is not None and (
+            event.ts - visit.last >= VISIT_GAP
+            or event.ts - visit.first >= VISIT_SPAN
+            or len(visit.observations) >= VISIT_EVENTS
+        ):
+            yield _closed(self._open.pop(key))
+            visit = None
+        if visit is None:
+            visit = self._open[key] = _OpenVisit(event.client, service.id, event.ts, event.ts)
+        visit.observations.append(observation)
+        visit.last = event.ts
+        self._open.move_to_end(key)
+        while len(self._open) > MOST_VISITS:
+            self.evicted += 1
+            yield _closed(self._open.popitem(last=False)[1])
+
+    def _advance(self, now: float) -> Iterator[Visit]:
+        while self._held and self._held[0][0].event.ts + UPSTREAM_SPAN < now:
+            yield from self._settle(*self._held.popleft())
+        while self._open:
+            visit = next(iter(self._open.values()))
+            if visit.last + VISIT_GAP + UPSTREAM_SPAN >= now:
+                break
+            self._open.popitem(last=False)
+            yield _closed(visit)
+        self._forget(now - 2 * UPSTREAM_SPAN)
+        while self._tellings:
+            telling = next(iter(self._tellings.values()))
+            if telling.last + WITNESS_SPAN >= now:
+                break
+            self._tellings.popitem(last=False)
+
+
+def _names_a_server(connection: Connection) -> bool:
+    """Whether the address of this connection may speak for it: it came about, and nothing else says a name."""
+    if connection.established is False:
+        return False
+    if connection.server_port == WHOIS_PORT:
+        return connection.proto == "tcp"
+    if connection.service in NAMED_BY_THEMSELVES:
+        return False
+    return connection.proto == "tcp" or (connection.proto == "udp" and connection.server_port == 443)
+
+
+def _label(event: AnyEvent) -> tuple[object, ...]:
+    """What tells apart the events of one flow and kind, spelt alike for all sources."""
+    match event:
+        case DnsQuery(name=name, qtype=qtype):
+            return (name, qtype)
+        case Hello(name=name, transport=transport):
+            return (name, transport == "connect")
+        case HttpRequest(method=method, host=host, uri=uri, decoded=decoded):
+            return (method, host, uri if decoded else unquote(uri))
+        case WhoisQuery(line=line):
+            return (line,)
+    return ()
+
+
+def _with_parents(name: str) -> Iterator[str]:
+    while "." in name:
+        yield name
+        _, _, name = name.partition(".")
+
+
+def _closed(visit: _OpenVisit) -> Visit:
+    own = [o.event for o in visit.observations if not o.upstream]
+    requests = sum(isinstance(event, HttpRequest) for event in own)
+    flows = {
+        (event.client_port, event.server, event.server_port)
+        for event in own
+        if isinstance(event, Hello | WhoisQuery | Connection)
+    }
+    names = {event.name for event in own if isinstance(event, DnsQuery)}
+    count, counted = next(
+        (n, unit) for n, unit in ((requests, HTTP), (len(flows), CONNECTIONS), (len(names), NAMES)) if n
+    )
+    events = sorted(visit.observations, key=lambda o: o.event.ts)
+    return Visit(
+        client=visit.client,
+        service=visit.service,
+        first=visit.first,
+        last=visit.last,
+        count=count,
+        counted=counted,
+        events=tuple(Witnessed(o.event, o.name, tuple(o.also), o.upstream) for o in events),
+    )

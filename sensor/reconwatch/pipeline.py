@@ -1,0 +1,124 @@
+"""The one place where all rooms meet: inputs in, judged notices and an honest account out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from reconwatch.account import Account, Warn
+from reconwatch.blindness import Blindness
+from reconwatch.catalog import Catalog
+from reconwatch.desk import Desk
+from reconwatch.detectors import detectors
+from reconwatch.detectors.runner import Runner
+from reconwatch.events import AnyEvent, told_name
+from reconwatch.interest import Lookout
+from reconwatch.meet import Meet
+from reconwatch.notices import Finding, Notice
+from reconwatch.ordering import Sorter
+from reconwatch.sift import Sift
+from reconwatch.sightings import Sighting
+from reconwatch.site import Site
+from reconwatch.sources.opener import Input, open_inputs
+
+CONNECTING = frozenset({"tls", "http", "conn"})
+"""Kinds of event that show a service was used: where an input holds them, a resolved name alone is no use."""
+
+
+@dataclass
+class Replay:
+    """One run over finite inputs, which together are one time-line.
+
+    `inputs` are paths of files and folders, or an open stream. `funnel=False` decodes everything (the oracle).
+    Use: `for notice in replay.notices(): ...`, then `replay.account()`.
+    """
+
+    inputs: Sequence[Path | BinaryIO]
+    catalog: Catalog
+    site: Site
+    funnel: bool = True
+    warn: Warn = lambda line: None
+    progress: Callable[[int], None] = lambda done: None
+    """Told how many more bytes of the inputs were read."""
+    accounts: list[Account] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._blindness = Blindness(self.catalog)
+        self._meet = Meet(self.catalog, self.site.roles_of)
+        self._runner = Runner(detectors(self.site.thresholds))
+
+    def notices(self) -> Iterator[Notice]:
+        """The last word on every notice, in order of time."""
+        with Sorter[AnyEvent](AnyEvent, _when) as events:
+            for event in self._events():
+                self._blindness.watch(event)
+                events.add(event)
+            with Sorter[Sighting](Sighting, lambda s: (s.ts, s.service, s.actor.ip)) as sightings:
+                for sighting in self._sightings(events):
+                    sightings.add(sighting)
+                yield from _last_words(self._findings(sightings))
+
+    def _events(self) -> Iterator[AnyEvent]:
+        lookout = Lookout(self.catalog.interest())
+        for each in open_inputs(self.inputs, lookout, funnel=self.funnel, warn=self.warn, progress=self.progress):
+            self.accounts.append(each.account)
+            yield from _read(each)
+
+    def _sightings(self, events: Iterable[AnyEvent]) -> Iterator[Sighting]:
+        holds = set().union(*(account.holds for account in self.accounts))
+        sift = Sift(self.catalog, self.site, sees_connections=not CONNECTING.isdisjoint(holds))
+        for visit in self._meet.visits(events):
+            sighting = sift.sighting(visit)
+            if sighting is not None:
+                yield sighting
+
+    def _findings(self, sightings: Iterable[Sighting]) -> Iterator[Finding]:
+        for sighting in sightings:
+            yield from self._runner.observe(sighting)
+        yield from self._runner.close()
+
+    @property
+    def unreadable(self) -> bool:
+        """Not one of the inputs could be read."""
+        return all(account.failed for account in self.accounts)
+
+    def account(self) -> list[str]:
+        """After the run: what was read, what was counted once though told twice, and what could not be seen."""
+        read = [account for account in self.accounts if not account.failed]
+        by_unit: dict[str, int] = {}
+        for account in read:
+            by_unit[account.unit] = by_unit.get(account.unit, 0) + account.records
+        amounts = " and ".join(f"{count:,} {unit}" for unit, count in sorted(by_unit.items()))
+        told = [f"read {amounts or 'nothing'} from {len(read)} of {len(self.accounts)} inputs"]
+        if self._meet.merged:
+            told.append(f"{self._meet.merged:,} records told what another input had told: counted once")
+        if not (self.site.owned.domains or self.site.owned.ranges or self.site.owned.asns or self.site.owned.brands):
+            told.append("no site: nothing is known to be ours, so no search can be told to be about us (--site)")
+        if evicted := self._meet.evicted + self._runner.evicted:
+            told.append(f"{evicted:,} visits or windows were closed early because too many were open at once")
+        return told + [f"not seen: {line}" for line in self._blindness.lines(self.accounts)]
+
+
+def _when(event: AnyEvent) -> tuple[float, str, str, str, int]:
+    return (event.ts, event.kind, event.client, told_name(event) or "", event.input)
+
+
+def _read(each: Input) -> Iterator[AnyEvent]:
+    """An input's events; a failing disk or a vanishing mount ends this input and no other."""
+    try:
+        yield from each
+    except OSError as error:
+        each.account.skip(f"cannot be read further: {error.strerror or error}", "at this point")
+    finally:
+        each.close()
+
+
+def _last_words(findings: Iterable[Finding]) -> Iterator[Notice]:
+    desk, last = Desk(), {}
+    for finding in findings:
+        notice = desk.consider(finding)
+        if notice is not None:
+            last[notice.id] = notice
+    return iter(sorted(last.values(), key=lambda notice: (notice.ts, notice.note, notice.services, notice.id)))

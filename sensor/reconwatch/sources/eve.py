@@ -1,0 +1,377 @@
+"""Suricata's EVE: dns, tls, quic, http and flow records, and the application record inside an alert."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest
+from reconwatch.interest import Lookout
+from reconwatch.sources.eve_record import Dns, Http, Quic, Record, Resource, type_number
+from reconwatch.sources.jsonlines import NotJsonError, decoded
+from reconwatch.sources.lines import Block, Blocks
+from reconwatch.sources.sieve import sieve_for
+from reconwatch.sources.source import Opening
+from reconwatch.sources.spelling import UNKNOWN_TTL, canonical, dns_name, epoch, host_only, request_target
+
+HOLDS = frozenset({"dns", "answer", "tls", "http", "conn"})
+
+REMEMBERED = 65_536
+"""Wanted observations, and QUIC flows, that are kept to tell a second record of the same from a new one."""
+
+_NAME_SERVERS = frozenset({53, 853})
+_OTHER_NAME_SERVICES = frozenset({137, 5353, 5355})
+_SYN_ACK = 0x12
+_ACK = 0x10
+_decoder = msgspec.json.Decoder(Record)
+
+
+class BadRecordError(ValueError):
+    """A record that lacks what every event needs; its text is the reason."""
+
+
+class Told(NamedTuple):
+    """An event, and what makes it the same observation as another record's."""
+
+    event: AnyEvent
+    same: Hashable
+    derived: bool
+    """Taken from an alert or a response: it counts only where no record of its own tells it."""
+
+
+class EveSource:
+    """Events of an EVE stream.
+
+    A request that an alert carries, and a DNS question that a response repeats, is told if no record of its own has
+    told it yet; its own record, should it follow, is then the one left out. So each is told once whatever is logged,
+    at once, and with nothing held back. "The same" is flow, kind, name and transaction (the DNS message id, `tx_id`);
+    the memory of it is bounded and covers wanted events only, so that it does not depend on the sieve.
+
+    `account.skipped` covers, with the funnel, the decoded lines; `account.records` always all.
+    """
+
+    def __init__(self, opening: Opening) -> None:
+        self.position = 0
+        self._opening = opening
+        self._account = opening.account
+        self._account.dialect = "eve"
+        self._account.holds |= HOLDS
+        self._sieve = sieve_for(opening.lookout, opening.account, "eve", funnel=opening.funnel)
+        self._translator = Translator(opening.lookout, opening.input)
+        self._once = _Once()
+        self._quic = _HiddenQuic()
+
+    def __iter__(self) -> Iterator[AnyEvent]:
+        account, lookout = self._account, self._opening.lookout
+        for block in Blocks(self._opening.stream, account):
+            for start, end in self._sieve.lines(block):
+                for told in self._read(block, start, end):
+                    if lookout.wants(told.event) and self._once.admits(told):
+                        account.events += 1
+                        yield told.event
+                self.position = block.offset + end + 1
+            self.position = block.offset + block.end
+
+    def close(self) -> None:
+        """Release the stream."""
+        self._opening.stream.close()
+
+    def _read(self, block: Block, start: int, end: int) -> list[Told]:
+        line = block.line(start, end)
+        if not line:
+            return []
+        try:
+            record = decoded(_decoder, line)
+            self._look_for_blindness(record)
+            return self._translator.told(record)
+        except BadRecordError as error:
+            reason = f"a record with {error}"
+        except NotJsonError:
+            reason = "not a JSON object"
+        except msgspec.ValidationError:
+            reason = "a value of the wrong type"
+        self._account.skip(reason, f"line {block.line_number(start)}")
+        return []
+
+    def _look_for_blindness(self, record: Record) -> None:
+        blind = self._account.blind
+        if record.event_type == "stats" and record.stats and record.stats.capture:
+            drops = record.stats.capture.kernel_drops or 0
+            if drops > blind["sensor_drops"]:
+                blind["sensor_drops"] = drops
+        elif record.event_type == "quic" and record.quic and record.flow_id is not None:
+            blind["quic_undecodable"] = self._quic.count(record.flow_id, record.quic.sni is not None)
+            if not blind["quic_undecodable"]:
+                del blind["quic_undecodable"]
+
+
+class _Once:
+    """Lets each observation through once: by its own record, or by the first that carries it inside another."""
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[Hashable, int] = OrderedDict()
+        """Observations told so far, with how many records of their own are still owed for those told early."""
+
+    def admits(self, told: Told) -> bool:
+        owed = self._seen.get(told.same)
+        if told.derived:
+            if owed is not None:
+                return False
+            self._note(told.same, 1)
+            return True
+        self._note(told.same, max(0, (owed or 0) - 1))
+        return not owed
+
+    def _note(self, same: Hashable, owed: int) -> None:
+        self._seen[same] = owed
+        self._seen.move_to_end(same)
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+
+
+class _HiddenQuic:
+    """Counts QUIC flows of which no record carries a name. About exact: only the last flows are remembered."""
+
+    def __init__(self) -> None:
+        self._named: OrderedDict[int, None] = OrderedDict()
+        self._hidden: OrderedDict[int, None] = OrderedDict()
+        self._past = 0
+
+    def count(self, flow: int, named: bool) -> int:
+        """The count after one more record."""
+        if named:
+            self._named[flow] = None
+            self._hidden.pop(flow, None)
+            if len(self._named) > REMEMBERED:
+                self._named.popitem(last=False)
+        elif flow not in self._named:
+            self._hidden[flow] = None
+            if len(self._hidden) > REMEMBERED:
+                self._hidden.popitem(last=False)
+                self._past += 1
+        return self._past + len(self._hidden)
+
+
+class Side(NamedTuple):
+    """An end of a flow."""
+
+    address: str | None
+    port: int | None
+
+
+class Translator:
+    """Makes events of records, for one input. Keeps nothing between records."""
+
+    def __init__(self, lookout: Lookout, position: int) -> None:
+        self._lookout = lookout
+        self._input = position
+
+    def told(self, record: Record) -> list[Told]:
+        """The events of a record, whether wanted or not. Raises BadRecordError."""
+        match record.event_type:
+            case "dns":
+                return self._dns(record, record.dns, derived=False) if record.dns else []
+            case "tls":
+                return self._tls(record, derived=False)
+            case "quic":
+                return self._quic(record, record.quic, derived=False) if record.quic else []
+            case "http":
+                return self._http(record, record.http, derived=False) if record.http else []
+            case "flow":
+                return self._flow(record)
+            case "alert":
+                return self._alert(record)
+        return []
+
+    def _alert(self, record: Record) -> list[Told]:
+        told: list[Told] = []
+        if record.dns is not None:
+            told += self._dns(record, record.dns, derived=True)
+            if record.dns.answer is not None:
+                told += self._dns(record, record.dns.answer, derived=True)
+        if record.tls is not None:
+            told += self._tls(record, derived=True)
+        if record.quic is not None:
+            told += self._quic(record, record.quic, derived=True)
+        if record.http is not None:
+            told += self._http(record, record.http, derived=True)
+        return told
+
+    def _facts(self, record: Record, client: Side, server: Side, time: str | None = None) -> dict[str, Any]:
+        ts = epoch(time or record.timestamp or "")
+        if ts is None:
+            raise BadRecordError("no usable time")
+        client_address = canonical(client.address) if client.address else None
+        server_address = canonical(server.address) if server.address else None
+        if client_address is None or server_address is None:
+            raise BadRecordError("no usable address")
+        return {
+            "ts": ts,
+            "client": client_address,
+            "client_port": client.port,
+            "server": server_address,
+            "server_port": server.port,
+            "source": f"eve/{record.event_type}",
+            "input": self._input,
+            "uid": None if record.flow_id is None else str(record.flow_id),
+        }
+
+    def _dns(self, record: Record, dns: Dns, *, derived: bool) -> list[Told]:
+        response = dns.type in ("answer", "response")
+        client, server = _resolver_sides(record, v3_response=dns.type == "response")
+        if server.port in _OTHER_NAME_SERVICES:
+            return []
+        facts = self._facts(record, client, server)
+        told: list[Told] = []
+        questions = [(q.rrname, q.rrtype, q.id) for q in dns.queries or dns.query or ()]
+        if not questions and dns.rrname is not None:
+            questions = [(dns.rrname, dns.rrtype, None)]
+        # Version 1 logs each answer alone, under the name that the answer is about: not what was asked.
+        single = response and dns.rdata is not None and dns.answers is None and dns.grouped is None
+        for rrname, rrtype, number in questions:
+            if rrname is None or single:
+                continue
+            query = DnsQuery(name=dns_name(rrname), qtype=type_number(rrtype), **facts)
+            same = (record.flow_id, "dns", query.name, query.qtype, dns.id if number is None else number)
+            told.append(Told(query, same, derived or response))
+        asked = next((rrname for rrname, _, _ in questions if rrname is not None), None)
+        addresses = _addresses(dns) if response else ()
+        ech = response and any(isinstance(a.rdata, str) and "ech=" in a.rdata for a in dns.answers or ())
+        if asked is not None and (addresses or ech):
+            answer = DnsAnswer(name=dns_name(asked), addresses=addresses, ech=ech, **facts)
+            told.append(Told(answer, (record.flow_id, "answer", answer.name, addresses, dns.id), derived))
+        return told
+
+    def _tls(self, record: Record, *, derived: bool) -> list[Told]:
+        tls = record.tls
+        if tls is None:
+            return []
+        hello = Hello(
+            name=tls.sni.lower() if tls.sni else None,
+            alpn=tuple(tls.client_alpns or ()),
+            ja3=tls.ja3.hash if tls.ja3 else None,
+            ja4=tls.ja4,
+            **self._facts(record, *_sides(record)),
+        )
+        return [Told(hello, (record.flow_id, "tls", hello.name), derived)]
+
+    def _quic(self, record: Record, quic: Quic, *, derived: bool) -> list[Told]:
+        if not quic.sni:
+            return []
+        alpn = next((tuple(e.values or ()) for e in quic.extensions or () if e.name == "alpn"), ())
+        hello = Hello(
+            name=quic.sni.lower(),
+            transport="quic",
+            alpn=alpn,
+            ja3=quic.ja3.hash if quic.ja3 else None,
+            ja4=quic.ja4,
+            **self._facts(record, *_sides(record)),
+        )
+        return [Told(hello, (record.flow_id, "quic", hello.name), derived)]
+
+    def _http(self, record: Record, http: Http, *, derived: bool) -> list[Told]:
+        target = http.url if http.url is not None else http.header(":path")
+        method = http.http_method or http.header(":method") or ""
+        if method == "CONNECT":
+            name = host_only(http.hostname or http.header(":authority") or target or "")
+            hello = Hello(name=name or None, transport="connect", **self._facts(record, *_sides(record)))
+            return [Told(hello, (record.flow_id, "connect", name, record.tx_id), derived)]
+        if target is None or target.startswith("/libhtp::"):
+            return []  # settings frames, a reply without its request
+        sent = http.hostname or http.header(":authority") or http.header("host")
+        host, uri = request_target(sent, target)
+        request = HttpRequest(
+            method=method,
+            host=host,
+            uri=self._lookout.mask(host, uri),
+            user_agent=http.http_user_agent or http.header("user-agent"),
+            version=http.version or (http.protocol or "").removeprefix("HTTP/") or None,
+            **self._facts(record, *_sides(record)),
+        )
+        same = (record.flow_id, "http", method, host, uri, record.tx_id)
+        return [Told(request, same, derived)]
+
+    def _flow(self, record: Record) -> list[Told]:
+        if record.flow is None:
+            return []
+        facts = self._facts(
+            record,
+            Side(record.src_ip, record.src_port),
+            Side(record.dest_ip, record.dest_port),
+            record.flow.start or "",
+        )
+        service = _service(record.app_proto)
+        match (record.proto or "").upper():
+            case "TCP":
+                event = Connection(proto="tcp", established=_completed(record), service=service, **facts)
+            case "UDP":
+                event = Connection(proto="udp", service=service, **facts)
+            case "ICMP" | "IPV6-ICMP" | "ICMPV6":
+                event = Connection(proto="icmp", service=service, **facts)
+            case _:
+                return []
+        return [Told(event, (record.flow_id, "conn", facts["ts"]), derived=False)]
+
+
+def _sides(record: Record) -> tuple[Side, Side]:
+    """(client, server). An alert has the direction of its packet; the flow inside it tells the sides."""
+    flow = record.flow
+    if record.event_type == "alert" and flow is not None and flow.src_ip is not None:
+        return Side(flow.src_ip, flow.src_port), Side(flow.dest_ip, flow.dest_port)
+    source, destination = Side(record.src_ip, record.src_port), Side(record.dest_ip, record.dest_port)
+    if record.event_type == "alert" and record.direction == "to_client":
+        return destination, source
+    return source, destination
+
+
+def _resolver_sides(record: Record, *, v3_response: bool) -> tuple[Side, Side]:
+    """(client, server) of a DNS record: the server is the side at a resolver's port.
+
+    Where both or neither are: version 3 gives a response the direction of its packet, version 2 that of its flow.
+    """
+    client, server = _sides(record)
+    if record.event_type == "alert" and record.flow is not None and record.flow.src_ip is not None:
+        return client, server
+    at_client, at_server = client.port in _NAME_SERVERS, server.port in _NAME_SERVERS
+    if (at_client and not at_server) or (at_client == at_server and v3_response):
+        return server, client
+    return client, server
+
+
+def _addresses(dns: Dns) -> tuple[tuple[str, float], ...]:
+    """(address, TTL) of the A and AAAA answers, from `answers[]`, else `grouped`, else version 1's single answer."""
+    resources = dns.answers
+    if resources is None and dns.grouped is not None:
+        resources = [Resource(kind, text) for kind in ("A", "AAAA") for text in dns.grouped.get(kind, ())]
+    if resources is None:
+        resources = [Resource(dns.rrtype, dns.rdata, dns.ttl)]
+    found: list[tuple[str, float]] = []
+    for resource in resources:
+        if resource.rrtype in ("A", "AAAA") and isinstance(resource.rdata, str):
+            address = canonical(resource.rdata)
+            if address is not None:
+                found.append((address, UNKNOWN_TTL if resource.ttl is None else resource.ttl))
+    return tuple(found)
+
+
+_SERVICES = {"tls": "ssl", "http1": "http", "http2": "http", "failed": None, "unknown": None, "": None}
+
+
+def _service(app_proto: str | None) -> str | None:
+    """Suricata's `app_proto` in Zeek's spelling."""
+    return None if app_proto is None else _SERVICES.get(app_proto, app_proto)
+
+
+def _completed(record: Record) -> bool | None:
+    """Whether the server's SYN-ACK was seen, and an ACK of the client; None if the record has no flags."""
+    tcp = record.tcp
+    if tcp is None or tcp.tcp_flags_ts is None or tcp.tcp_flags_tc is None:
+        return None
+    try:
+        from_client, from_server = int(tcp.tcp_flags_ts, 16), int(tcp.tcp_flags_tc, 16)
+    except ValueError:
+        return None
+    return from_server & _SYN_ACK == _SYN_ACK and bool(from_client & _ACK)

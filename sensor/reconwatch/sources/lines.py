@@ -1,0 +1,128 @@
+"""Whole lines of a byte stream, a block at a time, without an object for any of them.
+
+A block is one reused buffer: the carried tail of the last read, and behind it what `readinto` gave. Blocks of about
+512 KiB stay in a core's L2 cache while a sieve runs over them; a longer line grows the buffer, up to a bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol, cast
+
+from reconwatch.account import Account
+
+BLOCK = 512 * 1024
+"""Bytes of a buffer: measured best between 512 KiB and 1 MiB."""
+LONGEST_LINE = 16 * 1024 * 1024
+"""Bytes. Suricata's `stats` records reach 100 KiB; a longer "line" is a hole or not text at all."""
+
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Whole lines in `data[start:end]`. The buffer is reused: it is valid only until the next block is asked for."""
+
+    data: bytearray
+    start: int
+    end: int
+    """Behind the last newline, or at the end of the input where the last line has none."""
+    offset: int
+    """Where `data[0]` lies in the stream, in bytes."""
+    first_line: int
+    """The number of the line at `start`, counted from 1."""
+
+    def line_number(self, at: int) -> int:
+        """The number of the line that holds `data[at]`. Counted only when somebody asks."""
+        return self.first_line + self.data.count(b"\n", self.start, at)
+
+    def rest(self, at: int) -> Block:
+        """The block from the line that begins at `data[at]` on."""
+        at = min(at, self.end)
+        return Block(self.data, at, self.end, self.offset, self.line_number(at))
+
+    def line(self, start: int, end: int) -> bytes:
+        """One line's bytes without its newline, the CR of a CRLF, and NULs in front.
+
+        NULs are what `copytruncate` and a crashed file system leave where the old content was.
+        """
+        if end > start and self.data[end - 1] == 0x0D:
+            end -= 1
+        if end > start and self.data[start] == 0:
+            return bytes(self.data[start:end]).lstrip(b"\0")
+        return bytes(self.data[start:end])
+
+
+class _Readable(Protocol):
+    def readinto(self, buffer: memoryview, /) -> int | None: ...
+
+
+class Blocks:
+    """Iterates over the blocks of a stream, once. Counts every line in `account.records`.
+
+    A line longer than `longest` is one counted skip; reading goes on at the next newline. A UTF-8 byte order mark
+    at the very start is left out. Yields what one `readinto` gave, so that a slow pipe is not waited for.
+    """
+
+    def __init__(self, stream: BinaryIO, account: Account, *, block: int = BLOCK, longest: int = LONGEST_LINE) -> None:
+        self._stream = cast(_Readable, stream)
+        self._account = account
+        self._size = block
+        self._longest = longest
+
+    def __iter__(self) -> Iterator[Block]:
+        buffer = bytearray(self._size)
+        tail = offset = 0
+        line = 1
+        dropping = False
+        while True:
+            buffer = self._roomy(buffer, tail)
+            with memoryview(buffer)[tail:] as free:
+                got = self._stream.readinto(free)
+            if not got:
+                break
+            filled = tail + got
+            start = 0
+            end = buffer.rfind(b"\n", tail, filled) + 1
+            if dropping and end:
+                start = buffer.find(b"\n", 0, filled) + 1
+                line += 1
+                dropping = False
+            if start < end:
+                yield (block := self._block(buffer, start, end, offset, line))
+                line += block.data.count(b"\n", start, end)
+            tail = filled - end
+            if dropping or tail > self._longest:
+                dropping = self._drop(line, dropping)
+                offset += filled
+                tail = 0
+                continue
+            buffer[:tail] = buffer[end:filled]
+            offset += end
+        if tail:
+            self._account.records += 1
+            yield self._block(buffer, 0, tail, offset, line)
+
+    def _block(self, buffer: bytearray, start: int, end: int, offset: int, line: int) -> Block:
+        self._account.records += buffer.count(b"\n", start, end)
+        if offset == 0 and start == 0 and buffer.startswith(_BOM):
+            start = len(_BOM)
+        return Block(buffer, start, end, offset, line)
+
+    def _drop(self, line: int, already: bool) -> bool:
+        if not already:
+            self._account.records += 1
+            self._account.skip(f"a line longer than {self._longest} bytes", f"line {line}", "is this a text log?")
+        return True
+
+    def _roomy(self, buffer: bytearray, tail: int) -> bytearray:
+        """A buffer that holds the tail and at least as much again: grown by a long line, small again after it."""
+        size = self._size
+        while size < 2 * tail:
+            size *= 2
+        if size == len(buffer):
+            return buffer
+        roomy = bytearray(size)
+        roomy[:tail] = memoryview(buffer)[:tail]
+        return roomy

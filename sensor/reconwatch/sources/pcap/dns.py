@@ -1,0 +1,242 @@
+"""DNS messages (RFC 1035): questions, and the addresses that answers give for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from struct import unpack_from
+
+from reconwatch.sources.pcap.stream import Reader, Stream
+from reconwatch.sources.pcap.tell import Ends, Teller, address, ends
+
+PORT = 53
+A, CNAME, AAAA, SVCB, HTTPS = 1, 5, 28, 64, 65
+ECH = 5
+"""The SvcParam key of `ech` (RFC 9848)."""
+
+MAX_QUESTIONS = 16
+"""No resolver sends more than one; a few test tools do."""
+
+MAX_POINTERS = 32
+"""Jumps followed in one name: an honest one has one or two, and each must point backwards or forwards only so often."""
+
+MAX_NAME = 255
+_POINTER_TO_QUESTION = b"\xc0\x0c"
+
+_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_*+/=@:~,;!$&'()%#^|?<>[]{}`\"\\")
+
+
+class Malformed(Exception):
+    """The message breaks RFC 1035 where we need it."""
+
+
+def label(wire: bytes) -> str:
+    r"""A label as lower-case text; dots inside it, control bytes and what is not UTF-8 appear as `\\xNN`."""
+    if _PLAIN.issuperset(wire):
+        return wire.decode("ascii").lower()
+    shown = []
+    for char in wire.decode("utf-8", "backslashreplace").lower():
+        if char == "." or not char.isprintable() or char.isspace():
+            shown += [f"\\x{byte:02x}" for byte in char.encode()]
+        else:
+            shown.append(char)
+    return "".join(shown)
+
+
+def read_name(message: bytes, at: int) -> tuple[str, int]:
+    """The name at `at` and the offset behind it; raises Malformed on loops, and on names that run off or are long."""
+    labels: list[str] = []
+    behind, jumps, length = -1, 0, 0
+    size = len(message)
+    while at < size:
+        count = message[at]
+        if count == 0:
+            return ".".join(labels), at + 1 if behind < 0 else behind
+        if count < 64:
+            length += count + 1
+            if length > MAX_NAME or at + count >= size:
+                break
+            labels.append(label(message[at + 1 : at + 1 + count]))
+            at += count + 1
+        elif count >= 0xC0 and at + 1 < size and jumps < MAX_POINTERS:
+            jumps += 1
+            if behind < 0:
+                behind = at + 2
+            at = (count & 0x3F) << 8 | message[at + 1]
+        else:
+            break
+    raise Malformed
+
+
+class Questions:
+    """Reads question sections, remembering those it saw: names repeat, and a dictionary is faster than a walk."""
+
+    __slots__ = ("_seen",)
+
+    SIZE = 8192
+    """Question sections remembered; at some 300 bytes each this is 2.5 MB."""
+
+    def __init__(self) -> None:
+        self._seen: dict[bytes, tuple[str, int, int]] = {}
+
+    def first(self, message: bytes) -> tuple[str, int, int]:
+        """(name, type, offset behind) of the first question; raises Malformed."""
+        # The first zero byte ends an honest name: it and the four bytes behind it decide everything. Where a label
+        # holds a zero, or a pointer may lead elsewhere, the key would not tell all, and nothing is remembered.
+        stop = message.find(b"\0", 12) + 5
+        key = message[12:stop]
+        known = self._seen.get(key)
+        if known is not None:
+            return known
+        name, at = read_name(message, 12)
+        if at + 4 > len(message):
+            raise Malformed
+        question = (name, message[at] << 8 | message[at + 1], at + 4)
+        if at + 4 == stop and max(key) < 0xC0:
+            if len(self._seen) >= self.SIZE:
+                self._seen.clear()
+            self._seen[key] = question
+        return question
+
+
+def read_records(message: bytes, at: int, count: int) -> Iterator[tuple[str | None, int, float, int, int]]:
+    """(owner, type, TTL, start and end of the data) of `count` records; owner None: the name of the first question."""
+    size = len(message)
+    for _ in range(count):
+        owner: str | None = None
+        if message[at : at + 2] == _POINTER_TO_QUESTION:
+            at += 2
+        else:
+            owner, at = read_name(message, at)
+        if at + 10 > size:
+            raise Malformed
+        kind, _, ttl, length = unpack_from(">HHIH", message, at)
+        at += 10
+        if at + length > size:
+            raise Malformed
+        yield owner, kind, float(ttl), at, at + length
+        at += length
+
+
+def has_ech(message: bytes, at: int, end: int) -> bool:
+    """Whether the data of an SVCB or HTTPS record (RFC 9460 section 2.2) holds the `ech` parameter."""
+    _, at = read_name(message, at + 2)
+    while at + 4 <= end:
+        key, length = unpack_from(">HH", message, at)
+        if key == ECH:
+            return True
+        at += 4 + length
+    return False
+
+
+def read_answers(message: bytes, name: str, at: int, count: int) -> tuple[tuple[tuple[str, float], ...], bool]:
+    """The addresses for `name`, through CNAMEs, and whether `ech` was offered. A cut message gives what it has."""
+    found: list[tuple[str, str, float]] = []
+    aliases: dict[str, str] = {}
+    ech = False
+    try:
+        for owner, kind, ttl, start, end in read_records(message, at, count):
+            if kind in (A, AAAA) and end - start == (4 if kind == A else 16):
+                found.append((name if owner is None else owner, address(message[start:end]), ttl))
+            elif kind == CNAME:
+                aliases[name if owner is None else owner] = read_name(message, start)[0]
+            elif kind in (HTTPS, SVCB):
+                ech = ech or has_ech(message, start, end)
+    except Malformed:
+        pass
+    chain = {name}
+    while name in aliases and aliases[name] not in chain:
+        name = aliases[name]
+        chain.add(name)
+    return tuple(dict.fromkeys((text, ttl) for owner, text, ttl in found if owner in chain)), ech
+
+
+class Messages:
+    """Tells what DNS messages say."""
+
+    __slots__ = ("_questions", "_teller")
+
+    def __init__(self, teller: Teller) -> None:
+        self._teller = teller
+        self._questions = Questions()
+
+    def read(self, message: bytes, ts: float, key: bytes, asked: bool) -> bool:
+        """Tell one message that went from the source of `key` to its destination; whether it was a query.
+
+        `asked`: the query of a response was seen. Where it was not, the response stands for it: it repeats the
+        question.
+        """
+        if len(message) < 12:
+            raise Malformed
+        flags, questions, answers = unpack_from(">HHH", message, 2)
+        # Opcode 0 is a query; updates and notifications (RFC 2136, 1996) look like one and are none.
+        if flags & 0x7800 or not 1 <= questions <= MAX_QUESTIONS:
+            return False
+        name, qtype, at = self._questions.first(message)
+        response = flags & 0x8000
+        at_ends = _asker_first(ends(key), bool(response))
+        if not response or not asked:
+            self._teller.query(ts, at_ends, name, qtype)
+        for _ in range(questions - 1):
+            other, at = read_name(message, at)
+            if not response or not asked:
+                self._teller.query(ts, at_ends, other, int.from_bytes(message[at : at + 2], "big"))
+            at += 4
+        if response and answers:
+            addresses, ech = read_answers(message, name, at, answers)
+            if addresses or ech:
+                self._teller.answer(ts, at_ends, name, addresses, ech)
+        return not response
+
+
+def _asker_first(at: Ends, response: bool) -> Ends:
+    return (at[2], at[3], at[0], at[1]) if response else at
+
+
+class MessageReader:
+    """DNS over TCP (RFC 7766): messages behind their lengths, either direction."""
+
+    __slots__ = ("_data", "_messages", "_since", "_stream", "held")
+
+    def __init__(self, stream: Stream, messages: Messages) -> None:
+        self._stream = stream
+        self._messages = messages
+        self._data = b""
+        self._since = 0.0
+        self.held = 0
+
+    def feed(self, chunk: bytes, ts: float) -> Reader | None:
+        """Read on."""
+        if not self._data:
+            self._since = ts
+        data = self._data + chunk if self._data else chunk
+        at = 0
+        while at + 2 <= len(data):
+            end = at + 2 + (data[at] << 8 | data[at + 1])
+            if end > len(data):
+                break
+            if not self._message(data[at + 2 : end]):
+                return None
+            at, self._since = end, ts
+        self._data = data[at:]
+        self.held = len(self._data)
+        return self
+
+    def _message(self, message: bytes) -> bool:
+        stream = self._stream
+        asked = stream.peer.spoke
+        try:
+            self._messages.read(message, self._since, stream.key, asked)
+        except Malformed:
+            stream.flow.teller.account.skip("a DNS message is malformed", f"packet {stream.flow.teller.place}")
+            return False
+        stream.flow.service = "dns"
+        return True
+
+    def gap(self) -> Reader | None:
+        """The next segment is taken for the beginning of a message: its first bytes show whether it is."""
+        self._data = b""
+        self.held = 0
+        return self
+
+    def end(self) -> None:
+        """Half a message tells nothing that its flow does not."""

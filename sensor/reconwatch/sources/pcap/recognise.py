@@ -1,0 +1,84 @@
+"""What a TCP stream carries, told by its bytes: a hello, HTTP, or something that may yet turn into one of them."""
+
+from __future__ import annotations
+
+from reconwatch.sources.pcap.http1 import RequestReader, may_become_request, request_line
+from reconwatch.sources.pcap.stream import Reader, Stream
+from reconwatch.sources.pcap.tls import HelloReader
+
+MAX_SEGMENTS = 256
+"""Segments of one direction that are looked at. A hello behind STARTTLS, SOCKS, a database's SSLRequest or a proxy's
+handshake comes within a dozen; the rest is for connections whose beginning was not captured."""
+
+MAX_LINE = 64 << 10
+"""A request line that is not ended by then is none; equal to what is kept of a head."""
+
+POSTGRES_SSL_REQUEST = bytes.fromhex("0000000804d2162f")
+
+
+class Recogniser:
+    """Looks at the beginning of the stream, then at the beginning of each segment, for something it can name.
+
+    Protocols that turn to TLS half-way wait for the other side's consent, so the hello begins a segment. A first
+    segment may be cut anywhere, even inside the bytes that tell.
+    """
+
+    __slots__ = ("_data", "_left", "_since", "_stream", "held")
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._data = b""
+        self._since = 0.0
+        self._left = MAX_SEGMENTS
+        self.held = 0
+
+    def feed(self, chunk: bytes, ts: float) -> Reader | None:
+        """Look at one more segment."""
+        if self._data:
+            data, since = self._data + chunk, self._since
+            self._data, self.held = b"", 0
+        else:
+            data, since = chunk, ts
+        first = data[0]
+        if first == 0x16:
+            if data[1:2] in (b"", b"\x03") and data[5:6] in (b"", b"\x01"):
+                if len(data) < 6:
+                    return self._wait(data, since)
+                return HelloReader(self._stream, since).feed(data, ts)
+        elif first < 0x16:
+            rest = self._behind_preamble(data)
+            if rest:
+                return self.feed(rest, ts)
+        elif first < 0x7B:
+            if data.find(b"\n") < 0:
+                if may_become_request(data) and len(data) < MAX_LINE:
+                    return self._wait(data, since)
+            elif request_line(data.lstrip(b"\r\n")) is not None:
+                return RequestReader(self._stream, anew, since).feed(data, ts)
+        self._left -= 1
+        return self if self._left > 0 else None
+
+    def gap(self) -> Reader | None:
+        """Go on at the next segment."""
+        self._data, self.held = b"", 0
+        return self
+
+    def end(self) -> None:
+        """Nothing was recognised."""
+
+    def _wait(self, data: bytes, since: float) -> Reader:
+        self._data, self._since, self.held = data, since, len(data)
+        return self
+
+    @staticmethod
+    def _behind_preamble(data: bytes) -> bytes:
+        """What follows, in the same segment, a message that only asks for TLS."""
+        if data.startswith(POSTGRES_SSL_REQUEST):
+            return data[len(POSTGRES_SSL_REQUEST) :]
+        return data.lstrip(b"\r\n") if data[0] in b"\r\n" else b""
+
+
+def anew(stream: Stream, data: bytes, ts: float) -> Reader | None:
+    """Recognise a stream afresh, beginning with `data` (which may be empty)."""
+    recogniser = Recogniser(stream)
+    return recogniser.feed(data, ts) if data else recogniser

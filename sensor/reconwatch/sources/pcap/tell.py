@@ -1,0 +1,147 @@
+"""Facts read from the wire to events: addresses to text, secrets struck out, the Lookout asked."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from socket import AF_INET, AF_INET6, inet_ntop
+from typing import Literal
+
+from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, WhoisQuery
+from reconwatch.sources.source import Opening
+
+SOURCE = "capture"
+
+Ends = tuple[str, int, str, int]
+"""(client, client port, server, server port)."""
+
+
+@lru_cache(maxsize=65_536)
+def address(packed: bytes) -> str:
+    """Canonical text (RFC 5952) of a 4- or 16-byte address."""
+    return inet_ntop(AF_INET if len(packed) == 4 else AF_INET6, packed)
+
+
+def ends(key: bytes) -> Ends:
+    """The four ends in a flow's key: source, destination, source port, destination port, as they lie on the wire."""
+    size = (len(key) - 4) // 2
+    ports = int.from_bytes(key[-4:], "big")
+    return address(key[:size]), ports >> 16, address(key[size : 2 * size]), ports & 0xFFFF
+
+
+def turned(key: bytes) -> bytes:
+    """The key of the opposite direction."""
+    size = (len(key) - 4) // 2
+    return key[size : 2 * size] + key[:size] + key[-2:] + key[-4:-2]
+
+
+def text(wire: bytes) -> str:
+    r"""Wire bytes as text; what is not UTF-8 appears as `\\xNN`."""
+    return wire.decode("utf-8", "backslashreplace")
+
+
+_PORT = re.compile(r":\d*$")
+
+
+def bare_host(authority: str) -> str:
+    """The host of an authority (RFC 3986 section 3.2): no userinfo, port, brackets or root dot; lower-case."""
+    host = authority.rpartition("@")[2].strip().lower()
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    if host.count(":") <= 1:
+        host = _PORT.sub("", host)
+    return host.rstrip(".")
+
+
+class Teller:
+    """Builds the events of one input and keeps those that are wanted in `out`, in the order they became known."""
+
+    __slots__ = ("_input", "_lookout", "account", "out", "place")
+
+    def __init__(self, opening: Opening) -> None:
+        self._lookout = opening.lookout
+        self._input = opening.input
+        self.account = opening.account
+        self.out: list[AnyEvent] = []
+        self.place = 0
+        """Number of the packet that is being read, for warnings."""
+
+    def _tell(self, event: AnyEvent) -> None:
+        if self._lookout.wants(event):
+            self.account.events += 1
+            self.out.append(event)
+
+    def wanted(self, name: str, server: str) -> bool:
+        """Whether an event with this name and server would be wanted: spares the making of those that are not."""
+        return self._lookout.names(name) or server in self._lookout.addresses
+
+    def query(self, ts: float, at: Ends, name: str, qtype: int) -> None:
+        """A DNS question."""
+        client, client_port, server, server_port = at
+        self._tell(
+            DnsQuery(
+                ts=ts, client=client, client_port=client_port, server=server, server_port=server_port,
+                source=SOURCE, input=self._input, name=name, qtype=qtype,
+            )
+        )  # fmt: skip
+
+    def answer(self, ts: float, at: Ends, name: str, addresses: tuple[tuple[str, float], ...], ech: bool) -> None:
+        """The addresses of a DNS answer."""
+        client, client_port, server, server_port = at
+        self._tell(
+            DnsAnswer(
+                ts=ts, client=client, client_port=client_port, server=server, server_port=server_port,
+                source=SOURCE, input=self._input, name=name, addresses=addresses, ech=ech,
+            )
+        )  # fmt: skip
+
+    def hello(
+        self, ts: float, at: Ends, name: str | None, alpn: tuple[str, ...], transport: Literal["tls", "quic", "connect"]
+    ) -> None:
+        """A hello, or a CONNECT."""
+        client, client_port, server, server_port = at
+        self._tell(
+            Hello(
+                ts=ts, client=client, client_port=client_port, server=server, server_port=server_port,
+                source=SOURCE, input=self._input, name=name, alpn=alpn, transport=transport,
+            )
+        )  # fmt: skip
+
+    def request(
+        self, ts: float, at: Ends, method: str, host: str, uri: str, user_agent: str | None, version: str
+    ) -> None:
+        """An HTTP request."""
+        client, client_port, server, server_port = at
+        self._tell(
+            HttpRequest(
+                ts=ts, client=client, client_port=client_port, server=server, server_port=server_port,
+                source=SOURCE, input=self._input, method=method, host=host, uri=self._lookout.mask(host, uri),
+                user_agent=user_agent, version=version,
+            )
+        )  # fmt: skip
+
+    def whois(self, ts: float, at: Ends, line: str) -> None:
+        """A WHOIS line."""
+        client, client_port, server, server_port = at
+        self._tell(
+            WhoisQuery(
+                ts=ts, client=client, client_port=client_port, server=server, server_port=server_port,
+                source=SOURCE, input=self._input, line=line,
+            )
+        )  # fmt: skip
+
+    def connection(
+        self, ts: float, key: bytes, proto: Literal["tcp", "udp"], established: bool | None, service: str | None
+    ) -> None:
+        """A connection from the source of `key` to its destination; nothing is built for what cannot be wanted."""
+        size = (len(key) - 4) // 2
+        port = int.from_bytes(key[-2:], "big")
+        if port not in self._lookout.interest.ports and address(key[size:-4]) not in self._lookout.addresses:
+            return
+        client, client_port, server, server_port = ends(key)
+        self._tell(
+            Connection(
+                ts=ts, client=client, client_port=client_port, server=server, server_port=server_port,
+                source=SOURCE, input=self._input, proto=proto, established=established, service=service,
+            )
+        )  # fmt: skip

@@ -1,0 +1,270 @@
+"""TCP segments and UDP datagrams to flows: connections begin and end here, and each payload finds its reader."""
+
+from __future__ import annotations
+
+from struct import unpack_from
+
+from reconwatch.sources.pcap import dns, whois
+from reconwatch.sources.pcap.quic import VERSIONS, Initials
+from reconwatch.sources.pcap.recognise import Recogniser
+from reconwatch.sources.pcap.stream import MODULUS, Flow, Stream
+from reconwatch.sources.pcap.table import Table
+from reconwatch.sources.pcap.tell import Teller, ends, turned
+
+MAX_FLOWS = 32_768
+"""Flows of one generation, TCP and UDP each: at some 800 bytes a TCP flow, two generations take 50 MB. A busy 1 Gbit/s
+link opens about 2,000 flows a second, so a flow may be silent for 15 s and more before it is forgotten; a hello
+follows its handshake within a round trip."""
+
+MAX_HELD = 48 << 20
+"""Payload bytes kept over all flows before the least recently used half of them has to go."""
+
+UDP_LIFE = 60.0
+"""Seconds of silence after which the same ports are a new UDP flow (Zeek's udp_inactivity_timeout)."""
+
+MULTICAST_NAMES = frozenset({137, 5353, 5355})
+"""NetBIOS, mDNS and LLMNR: DNS-like, but never a question to a resolver."""
+
+FIN, SYN, RST, ACK = 1, 2, 4, 16
+
+
+def client_key(key: bytes) -> bytes:
+    """`key` or its opposite, so that the lower port, the likelier service, is the destination."""
+    return turned(key) if key[-4:-2] < key[-2:] else key
+
+
+class Segments:
+    """The TCP side."""
+
+    def __init__(self, teller: Teller, messages: dns.Messages) -> None:
+        self._teller = teller
+        self._messages = messages
+        self._held = 0
+        self._table: Table[Stream] = Table(2 * MAX_FLOWS, self._evict)
+        self.young = self._table.young
+
+    def read(self, ts: float, key: bytes, data: bytes, at: int, end: int, cut: int) -> None:
+        """One segment, whose header begins at `at`; `cut` bytes behind `end` were not captured."""
+        offset = data[at + 12] >> 4 << 2 if at + 13 < end else 0
+        if offset < 20:
+            self._teller.account.skip("a TCP header is malformed or cut", f"packet {self._teller.place}")
+            return
+        seq, flags, start = int.from_bytes(data[at + 4 : at + 8], "big"), data[at + 13], at + offset
+        stream = self._table.find(key)
+        if stream is None or (flags & (SYN | ACK) == SYN and _reused(stream, seq)):
+            if stream is not None:
+                self._close(stream.flow)
+            if flags & RST:
+                return
+            stream = self._open(ts, key, flags)
+        if flags & SYN:
+            seq = self._synchronise(stream, seq, flags)
+        elif flags & ACK and not stream.flow.established:
+            flow = stream.flow
+            if stream is flow.up and flow.answered:
+                flow.established = True
+        if stream.first is None:
+            stream.first = stream.next = seq
+        if start < end:
+            self._payload(stream, seq, data[start:end], ts)
+        if cut:
+            self._cut(stream, seq + max(0, end - start), cut - max(0, start - end))
+        if flags & (FIN | RST):
+            self._finish(stream, flags)
+        if stream.reader is not None or stream.size:
+            self._count(stream)
+        stream.quiet = stream.reader is None and (stream.spoke or stream.flow.established)
+
+    def close(self) -> None:
+        """The input is at its end."""
+        self._table.clear()
+
+    def _open(self, ts: float, key: bytes, flags: int) -> Stream:
+        opened = bool(flags & SYN)
+        up = (turned(key) if flags & ACK else key) if opened else client_key(key)
+        flow = Flow(self._teller, ts, up, opened)
+        port = up[-2:]
+        if port == b"\x00\x35":
+            flow.up.reader = dns.MessageReader(flow.up, self._messages)
+            flow.down.reader = dns.MessageReader(flow.down, self._messages)
+        elif port == b"\x00\x2b":
+            flow.up.reader = whois.LineReader(flow.up)
+        else:
+            flow.up.reader = Recogniser(flow.up)
+            if not opened:
+                flow.down.reader = Recogniser(flow.down)
+        self._table.put(up, flow.up)
+        self._table.put(flow.down.key, flow.down)
+        return flow.up if up == key else flow.down
+
+    @staticmethod
+    def _synchronise(stream: Stream, seq: int, flags: int) -> int:
+        """Take a SYN, which may come behind the first data; the sequence number of the first byte behind it."""
+        flow = stream.flow
+        if not flow.opened:
+            (stream.peer if flags & ACK else stream).claim(None)
+            flow.opened = True
+        if flags & ACK and stream is flow.down:
+            flow.answered = True
+        return (seq + 1) % MODULUS
+
+    @staticmethod
+    def _payload(stream: Stream, seq: int, payload: bytes, ts: float) -> None:
+        stream.spoke = True
+        if stream.peer.spoke:
+            stream.flow.established = True
+        stream.take(seq, payload, ts)
+
+    def _cut(self, stream: Stream, seq: int, count: int) -> None:
+        if stream.reader is not None and count > 0:
+            self._teller.account.blind["cut_packets"] += 1
+            if stream.next == seq % MODULUS:
+                stream.lost(count)
+
+    def _finish(self, stream: Stream, flags: int) -> None:
+        """A FIN or RST. An RST may be forged or overtake data, so it ends the connection but not the reading."""
+        flow = stream.flow
+        if flags & FIN:
+            stream.finished = True
+            if not stream.waiting:
+                stream.finish()
+        if flags & RST or stream.peer.finished:
+            flow.end()
+
+    def _count(self, stream: Stream) -> None:
+        size = stream.held()
+        self._held += size - stream.size
+        stream.size = size
+        while self._held > MAX_HELD:
+            self._table.age()
+
+    def _close(self, flow: Flow) -> bool:
+        """Forget a flow; whether a message was left half read."""
+        self._table.drop(flow.up.key)
+        self._table.drop(flow.down.key)
+        self._held -= flow.up.size + flow.down.size
+        unfinished = flow.close()
+        flow.up.size = flow.down.size = 0
+        return unfinished
+
+    def _evict(self, stream: Stream) -> None:
+        """Both directions of a flow go together, even if one was met lately."""
+        if self._close(stream.flow):
+            self._teller.account.blind["evicted_flows"] += 1
+
+
+def _reused(stream: Stream, seq: int) -> bool:
+    """Whether a SYN begins a new connection on old ports, rather than repeating or following late its own."""
+    flow = stream.flow
+    if flow.ended or (flow.opened and stream is flow.down):
+        return True
+    return stream.first is not None and stream.first != (seq + 1) % MODULUS
+
+
+class Exchange:
+    """One UDP flow."""
+
+    __slots__ = ("asked", "ended", "initials", "key", "last", "quiet", "service", "start")
+
+    def __init__(self, start: float, key: bytes) -> None:
+        self.start = self.last = start
+        self.key = key
+        """From the client to the server."""
+        self.ended = False
+        self.service: str | None = None
+        self.asked = False
+        """A DNS query was seen."""
+        self.initials: Initials | None = None
+        self.quiet = False
+        """Its payloads can tell nothing any more."""
+
+
+class Datagrams:
+    """The UDP side."""
+
+    def __init__(self, teller: Teller, messages: dns.Messages) -> None:
+        self._teller = teller
+        self._messages = messages
+        self._table: Table[Exchange] = Table(2 * MAX_FLOWS, self._end)
+        self.young = self._table.young
+
+    def read(self, ts: float, key: bytes, data: bytes, at: int, end: int, cut: int) -> None:
+        """One datagram, whose header begins at `at`; `cut` bytes behind `end` were not captured."""
+        if at + 8 > end:
+            self._teller.account.skip("a UDP header is malformed or cut", f"packet {self._teller.place}")
+            return
+        (length,) = unpack_from(">H", data, at + 4)
+        if length >= 8:
+            end = min(end, at + length)
+        exchange = self._table.find(key)
+        if exchange is None or ts - exchange.last > UDP_LIFE:
+            if exchange is not None:
+                self._forget(exchange)
+            exchange = self._open(ts, key)
+        exchange.last = ts
+        source, destination = key[-4:-2], key[-2:]
+        if source == b"\x00\x35" or destination == b"\x00\x35":
+            self._name_service(exchange, ts, key, data[at + 8 : end], cut)
+        elif not exchange.quiet and data[at + 9 : at + 13] in VERSIONS and data[at + 8] & 0xC0 == 0xC0:
+            self._initial(exchange, ts, key, data[at + 8 : end])
+
+    def close(self) -> None:
+        """The input is at its end."""
+        self._table.clear()
+
+    def _open(self, ts: float, key: bytes) -> Exchange:
+        # The first to speak is the client, unless only its peer's port is a service's: the capture began late.
+        source, destination = key[-4:-2], key[-2:]
+        late = source < b"\x04\x00" <= destination
+        exchange = Exchange(ts, turned(key) if late else key)
+        self._table.put(key, exchange)
+        self._table.put(turned(key), exchange)
+        return exchange
+
+    def _name_service(self, exchange: Exchange, ts: float, key: bytes, message: bytes, cut: int) -> None:
+        account = self._teller.account
+        if cut:
+            account.blind["cut_packets"] += 1
+        if int.from_bytes(key[-4:-2], "big") in MULTICAST_NAMES or int.from_bytes(key[-2:], "big") in MULTICAST_NAMES:
+            return
+        try:
+            exchange.asked |= self._messages.read(message, ts, key, exchange.asked)
+            exchange.service = "dns"
+        except dns.Malformed:
+            if not cut:
+                account.skip("a DNS message is malformed", f"packet {self._teller.place}")
+
+    def _initial(self, exchange: Exchange, ts: float, key: bytes, datagram: bytes) -> None:
+        """A QUIC packet with a long header; those of the server cannot be opened and change nothing."""
+        exchange.service = "quic"
+        if exchange.initials is None:
+            exchange.initials = Initials(ts)
+        initials = exchange.initials
+        told = initials.feed(datagram)
+        if told is not None:
+            exchange.initials, exchange.quiet = None, True
+            exchange.key = key
+            self._teller.hello(initials.since, ends(key), told[0], told[1], "quic")
+        elif initials.spent:
+            self._undecodable(exchange, initials)
+
+    def _undecodable(self, exchange: Exchange, initials: Initials) -> None:
+        exchange.initials, exchange.quiet = None, True
+        name = initials.partial()
+        if name is not None:
+            self._teller.hello(initials.since, ends(exchange.key), name, (), "quic")
+        else:
+            self._teller.account.blind["quic_undecodable"] += 1
+
+    def _forget(self, exchange: Exchange) -> None:
+        self._table.drop(exchange.key)
+        self._table.drop(turned(exchange.key))
+        if exchange.initials is not None:
+            self._undecodable(exchange, exchange.initials)
+        self._teller.connection(exchange.start, exchange.key, "udp", None, exchange.service)
+
+    def _end(self, exchange: Exchange) -> None:
+        """Eviction of either key; both go together."""
+        if not exchange.ended:
+            exchange.ended = True
+            self._forget(exchange)

@@ -1,0 +1,218 @@
+r"""Finds, in a block of text lines, those that an Interest may want, before anything is decoded.
+
+The law: whatever the Lookout wants of a line's events, the sieve hits the line. Too much is allowed, too little
+never. So names are searched for anywhere in a line, in any case, and a line is let through whenever an escape in it
+could hide a letter of a name: `\u002e` in JSON, `\x2e` in Zeek's TSV. No other escape can: the letters of a host
+name are ASCII letters, digits, `.`, `-` and `_`, and the one other character whose lower case is an ASCII letter is
+the Kelvin sign (U+212A).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, Protocol
+from weakref import WeakSet
+
+from reconwatch.account import Account
+from reconwatch.interest import Interest, Lookout
+from reconwatch.sources.lines import Block
+from reconwatch.sources.spelling import Spelling, spellings
+
+MOST_NAMES = 30_000
+"""Names beyond which compiling takes seconds and hundreds of MB: every line is decoded and names looked up in a set."""
+
+_KELVIN = rb"\xe2\x84\xaa"
+_JSON_ESCAPES = (rb"\\u00", rb"\\u212a", _KELVIN)
+_MARKS: dict[Spelling, tuple[bytes, ...]] = {
+    # Headers; and printable ASCII that a name may be made of, written as an escape (Zeek src/Desc.cc).
+    "tsv": (rb"^#", rb"\\x(?:2[def]|3[0-9]|[46][1-9a-f]|[57][0-9af]|e2\\x84\\xaa)", _KELVIN),
+    "json": (rb"\"method\"\s*:\s*\"PRI\"", *_JSON_ESCAPES),
+    # What blindness is told by: the sensor's drops, and QUIC whose hello stayed unread.
+    "eve": (rb"\"event_type\"\s*:\s*\"(?:stats|quic)\"", *_JSON_ESCAPES),
+}
+
+
+class Sifting(Protocol):
+    """Gives the lines of a block that are to be decoded, as (start, end) without the newline, in order, each once."""
+
+    def lines(self, block: Block) -> Iterator[tuple[int, int]]:
+        """What lines there are may change while they are taken: a sieve looks for what the last one taught."""
+        ...
+
+
+class EveryLine:
+    """The sieve that holds nothing back: the oracle, and the fallback without Hyperscan."""
+
+    def lines(self, block: Block) -> Iterator[tuple[int, int]]:
+        """Every line of the block."""
+        data, start, stop = block.data, block.start, block.end
+        while start < stop:
+            end = data.find(b"\n", start, stop)
+            if end < 0:
+                end = stop
+            yield start, end
+            start = end + 1
+
+
+class Sieve:
+    """A Hyperscan sieve over raw lines. Not for use by two threads at once (its scratch is its own).
+
+    It grows with `lookout.addresses`: the addresses that a decoded line has just taught are looked for in the rest of
+    the same block. Learned addresses live in tiers of their own, each at least twice as large as the next, so that
+    learning n of them compiles each only log n times.
+    """
+
+    def __init__(self, lookout: Lookout, spelling: Spelling, separator: bytes = b"\t") -> None:
+        self._lookout = lookout
+        self._spelling = spelling
+        self._base = _Net(_patterns(lookout.interest, spelling, separator))
+        self._tiers: list[tuple[frozenset[str], _Net]] = []
+        self._known: set[str] = set()
+
+    def lines(self, block: Block) -> Iterator[tuple[int, int]]:
+        """The lines that hit; those taught by a line just given are found behind it."""
+        self._settle()
+        data, position, stop = block.data, block.start, block.end
+        ends = self._base.ends(data, position, stop)
+        if self._tiers:
+            ends = sorted(ends + [end for _, net in self._tiers for end in net.ends(data, position, stop)])
+        index = 0
+        while index < len(ends):
+            hit = ends[index]
+            index += 1
+            if hit < position:
+                continue
+            start = data.rfind(b"\n", position, hit) + 1 or position
+            end = data.find(b"\n", hit, stop)
+            if end < 0:
+                end = stop
+            yield start, end
+            position = end + 1
+            taught = self._learn()
+            if taught is not None:
+                ends = sorted(ends[index:] + taught.ends(data, position, stop))
+                index = 0
+
+    def _learn(self) -> _Net | None:
+        """Compile what the lookout has learned since; None if nothing."""
+        if len(self._lookout.addresses) == len(self._known):
+            return None
+        fresh = frozenset(self._lookout.addresses - self._known)
+        self._known |= fresh
+        net = self._net(fresh)
+        self._tiers.append((fresh, net))
+        return net
+
+    def _settle(self) -> None:
+        """Between blocks: learn, and join the small tiers."""
+        self._learn()
+        if len(self._tiers) < 2:
+            return
+        joined, net = self._tiers.pop()
+        size = len(joined)
+        while self._tiers and len(self._tiers[-1][0]) <= 2 * len(joined):
+            joined |= self._tiers.pop()[0]
+        self._tiers.append((joined, net if len(joined) == size else self._net(joined)))
+
+    def _net(self, addresses: frozenset[str]) -> _Net:
+        texts = {text for address in addresses for text in spellings(address, self._spelling)}
+        return _Net(tuple(_literal(text) for text in sorted(texts)))
+
+
+class _Net:
+    """One compiled database and its scratch."""
+
+    def __init__(self, patterns: tuple[bytes, ...]) -> None:
+        self._database, self._scratch = _compile(patterns)
+
+    def ends(self, data: bytearray, start: int, stop: int) -> list[int]:
+        """Where matches end in `data[start:stop]`, ascending: the index of each one's last byte, never a newline's."""
+        found: list[int] = []
+        if start >= stop:
+            return found
+        append = found.append
+        offset = start - 1
+
+        def note(_id: int, _from: int, end: int, _flags: int, _context: object) -> None:
+            append(end + offset)  # anything true returned here would end the scan
+
+        with memoryview(data) as whole, whole[start:stop] as view:
+            self._database.scan(view, match_event_handler=note, scratch=self._scratch)
+        return found
+
+
+def _patterns(interest: Interest, spelling: Spelling, separator: bytes) -> tuple[bytes, ...]:
+    names = {name.removeprefix("=").lower() for name in interest.names}
+    found = [_literal(name) for name in sorted(names) if name]
+    ports = "|".join(str(port) for port in sorted(interest.ports)).encode()
+    if ports and spelling == "tsv":
+        column = _literal(separator.decode("latin-1"))
+        found.append(rb"(?:^|%b)(?:%b)(?:%b|\r|$)" % (column, ports, column))
+    elif ports:
+        key = rb"resp_p" if spelling == "json" else rb"(?:dest|src)_port"
+        found.append(rb"%b\"\s*:\s*\"?(?:%b)[^0-9\n]" % (key, ports))
+    if spelling == "tsv":
+        column = _literal(separator.decode("latin-1"))
+        found.append(rb"%bPRI%b" % (column, column))
+    return (*found, *_MARKS[spelling])
+
+
+def _literal(text: str) -> bytes:
+    """A regular expression for the text itself. Hyperscan's `literal=True` ends a pattern at its first NUL."""
+    return b"".join(
+        bytes((byte,)) if chr(byte).isalnum() and byte < 0x80 else b"\\x%02x" % byte
+        for byte in text.encode("utf-8", "surrogateescape")
+    )
+
+
+def _compile(patterns: tuple[bytes, ...]) -> tuple[Any, Any]:
+    import hyperscan  # here: 30 ms that a run without text logs need not spend
+
+    database = _database(patterns)
+    return database, hyperscan.Scratch(database)
+
+
+@lru_cache(maxsize=16)
+def _database(patterns: tuple[bytes, ...]) -> Any:
+    """Compiled once for all inputs of a run: databases are read-only, only the scratch is not."""
+    import hyperscan
+
+    # Never SINGLEMATCH: it would report a name once a block. MULTILINE: ^ and $ are those of lines.
+    flags = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_MULTILINE
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    count = len(patterns)
+    database.compile(expressions=list(patterns), ids=list(range(count)), elements=count, flags=[flags] * count)
+    return database
+
+
+_told: WeakSet[Lookout] = WeakSet()
+"""The runs (each has one Lookout) that were already told why every line is decoded."""
+
+
+def sieve_for(
+    lookout: Lookout, account: Account, spelling: Spelling, *, funnel: bool = True, separator: bytes = b"\t"
+) -> Sifting:
+    """The sieve for one input.
+
+    `EveryLine` without the funnel; also, said once a run, without Hyperscan and for more than MOST_NAMES names.
+    """
+    if not funnel:
+        return EveryLine()
+    if len(lookout.interest.names) > MOST_NAMES:
+        return _fallback(lookout, account, f"more than {MOST_NAMES} names are looked for")
+    try:
+        import hyperscan
+    except ImportError:
+        return _fallback(lookout, account, "hyperscan is not installed")
+    try:
+        return Sieve(lookout, spelling, separator)
+    except hyperscan.error as error:
+        return _fallback(lookout, account, f"hyperscan cannot be used here ({error})")
+
+
+def _fallback(lookout: Lookout, account: Account, why: str) -> EveryLine:
+    if lookout not in _told:
+        _told.add(lookout)
+        account.warn(f"{why}: every line is decoded (slower, same result)")
+    return EveryLine()

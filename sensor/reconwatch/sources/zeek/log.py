@@ -1,0 +1,144 @@
+"""The source over a Zeek log: blocks of lines, sifted, to wanted events."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+from reconwatch.events import AnyEvent
+from reconwatch.sources.lines import Block, Blocks
+from reconwatch.sources.sieve import Sifting, sieve_for
+from reconwatch.sources.source import Opening
+from reconwatch.sources.jsonlines import NotJsonError, decoded
+from reconwatch.sources.zeek.row import Kind, Row, kind_of_row
+from reconwatch.sources.zeek.told import HOLDS, BadRowError, Teller
+from reconwatch.sources.zeek.tsv import Header, ShortRowError
+
+Form = Literal["tsv", "json"]
+
+# Other scope separators than "." (`LogAscii` and json-streaming-logs let a site choose): only ever a whole JSON string.
+_RENAMED = re.compile(rb'"id[_:/\-]((?:orig|resp)_[hp])"')
+_decoder = msgspec.json.Decoder(Row)
+
+
+class ZeekSource:
+    """Events of Zeek's dns, ssl, http, conn and quic logs; other logs are recognised and tell nothing.
+
+    One stream may hold several logs and several headers (`zcat *`). What cannot be read is counted in
+    `account.skipped`; with the funnel that covers the decoded lines only, `account.records` always covers all.
+    A QUIC session's ssl.log row cannot be told from that of a cut TLS handshake by itself: it yields a Hello with the
+    same endpoints, name and uid as the quic.log row, for the joining to merge.
+    """
+
+    def __init__(self, opening: Opening, form: Form) -> None:
+        self.position = 0
+        self._opening = opening
+        self._account = opening.account
+        self._form: Form = form
+        self._header = Header()
+        self._teller = Teller(opening.lookout, opening.account, opening.input)
+        self._sieve = self._new_sieve()
+        self._kinds: list[Kind] = []
+        self._account.dialect = f"zeek {form}"
+
+    def __iter__(self) -> Iterator[AnyEvent]:
+        account, lookout = self._account, self._opening.lookout
+        for block in Blocks(self._opening.stream, account):
+            self._note_kind_of_block(block)
+            todo: Block | None = block
+            while todo is not None:
+                for start, end in self._sieve.lines(todo):
+                    sieve = self._sieve
+                    for event in self._events(todo, start, end):
+                        if lookout.wants(event):
+                            account.events += 1
+                            yield event
+                    self.position = todo.offset + end + 1
+                    if sieve is not self._sieve:
+                        # A new separator: what follows in this block is to be sifted anew.
+                        todo = todo.rest(end + 1)
+                        break
+                else:
+                    todo = None
+            self.position = block.offset + block.end
+
+    def close(self) -> None:
+        """Release the stream."""
+        self._opening.stream.close()
+
+    def _events(self, block: Block, start: int, end: int) -> list[AnyEvent]:
+        line = block.line(start, end)
+        if not line:
+            return []
+        try:
+            kind, row = self._tsv(line) if self._form == "tsv" else self._json(line)
+            return self._teller.events(kind, row) if kind and row else []
+        except ShortRowError:
+            reason = "a row with another number of columns than its header"
+        except BadRowError as error:
+            reason = f"a row with {error}"
+        except NotJsonError:
+            reason = "not a JSON object"
+        except (ValueError, OverflowError):
+            reason = "a value of the wrong type"
+        self._account.skip(reason, f"line {block.line_number(start)}")
+        return []
+
+    def _tsv(self, line: bytes) -> tuple[Kind | None, Row | None]:
+        header = self._header
+        if line.startswith(b"#"):
+            separator = header.separator
+            header.read(line)
+            if header.separator != separator:
+                self._sieve = self._new_sieve()
+            if line.startswith(b"#fields") and header.kind:
+                self._note_kind(header.kind)
+            return None, None
+        if not header.known:
+            raise BadRowError("no #fields header above it")
+        return header.kind, header.row(line) if header.kind else None
+
+    def _json(self, line: bytes) -> tuple[Kind | None, Row]:
+        row = _decoded(line)
+        kind = kind_of_row(row)
+        if kind and kind not in self._kinds:
+            self._note_kind(kind)
+        return kind, row
+
+    def _new_sieve(self) -> Sifting:
+        opening = self._opening
+        return sieve_for(
+            opening.lookout,
+            opening.account,
+            self._form,
+            funnel=opening.funnel,
+            separator=self._header.separator,
+        )
+
+    def _note_kind_of_block(self, block: Block) -> None:
+        """Name the log by a block's first line, for in the funnel perhaps no line of it is decoded."""
+        if self._form != "json":
+            return
+        end = block.data.find(b"\n", block.start, block.end)
+        try:
+            kind = kind_of_row(_decoded(block.line(block.start, end if end >= 0 else block.end)))
+        except ValueError:
+            return
+        if kind and kind not in self._kinds:
+            self._note_kind(kind)
+
+    def _note_kind(self, kind: Kind) -> None:
+        if kind not in self._kinds:
+            self._kinds.append(kind)
+        self._account.holds |= HOLDS[kind]
+        self._account.dialect = f"zeek/{'+'.join(self._kinds)} {self._form}"
+
+
+def _decoded(line: bytes) -> Row:
+    """A JSON line as a row. Raises NotJsonError, or msgspec.ValidationError for a field of another type."""
+    if b'"id.orig_h"' not in line:
+        line = _RENAMED.sub(rb'"id.\1"', line)
+    return decoded(_decoder, line)

@@ -1,0 +1,90 @@
+"""One row of a Zeek log in Zeek's own terms, whichever writer wrote it, and how to tell which log it is of."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Literal
+
+import msgspec
+
+Kind = Literal["dns", "ssl", "http", "conn", "quic"]
+KINDS: tuple[Kind, ...] = ("dns", "ssl", "http", "conn", "quic")
+
+
+class Row(msgspec.Struct, gc=False, rename={
+    "orig_h": "id.orig_h", "orig_p": "id.orig_p", "resp_h": "id.resp_h", "resp_p": "id.resp_p",
+    "ttls": "TTLs", "path": "_path",
+}):  # fmt: skip
+    """The columns that events are made of, and those that tell one log from another. None is unset."""
+
+    ts: float | str | None = None
+    uid: str | None = None
+    orig_h: str | None = None
+    orig_p: int | None = None
+    resp_h: str | None = None
+    resp_p: int | None = None
+    path: str | None = None
+    # dns
+    query: str | None = None
+    qtype: int | None = None
+    answers: list[str | None] | None = None
+    ttls: list[float | None] | None = None
+    trans_id: int | None = None
+    rejected: bool | None = None
+    # ssl, quic
+    server_name: str | None = None
+    established: bool | None = None
+    resumed: bool | None = None
+    cipher: str | None = None
+    ssl_history: str | None = None
+    next_protocol: str | None = None
+    client_initial_dcid: str | None = None
+    client_scid: str | None = None
+    client_protocol: str | None = None
+    # http
+    method: str | None = None
+    host: str | None = None
+    uri: str | None = None
+    user_agent: str | None = None
+    version: str | None = None
+    trans_depth: int | None = None
+    request_path: list[str | None] | None = None
+    # conn
+    proto: str | None = None
+    service: str | list[str | None] | None = None
+    conn_state: str | None = None
+    history: str | None = None
+
+
+# Each line: a log, columns of which one must be there, columns of which one must be there, columns that must not.
+_SIGNS: tuple[tuple[Kind, frozenset[str], frozenset[str], frozenset[str]], ...] = (
+    ("quic", frozenset({"client_initial_dcid", "client_scid"}), frozenset(), frozenset()),
+    ("conn", frozenset({"conn_state"}), frozenset({"proto"}), frozenset()),
+    ("dns", frozenset({"query", "trans_id"}), frozenset({"qtype", "rejected"}), frozenset()),
+    ("ssl", frozenset({"established", "server_name"}),
+     frozenset({"resumed", "cipher", "ssl_history", "version"}), frozenset()),
+    # sip.log has `trans_depth`, `method` and `uri` too, and always `request_path`; smtp.log has only the first.
+    ("http", frozenset({"trans_depth", "host"}), frozenset({"method", "uri", "host", "version"}),
+     frozenset({"request_path"})),
+)  # fmt: skip
+
+
+def kind_of(path: str | None, columns: Collection[str]) -> Kind | None:
+    """Which log a row or header is of: what it calls itself, else what columns it has (`Row`'s attribute names)."""
+    if path in KINDS:
+        return path
+    for kind, one, another, none in _SIGNS:
+        if not one.isdisjoint(columns) and (not another or not another.isdisjoint(columns)):
+            return kind if none.isdisjoint(columns) else None
+    return None
+
+
+def kind_of_row(row: Row) -> Kind | None:
+    """`kind_of` for a JSON row, whose unset columns are missing (and whose log's name is, too, by default)."""
+    if row.path in KINDS:
+        return row.path
+    columns = [column for column in _TELLING if getattr(row, column) is not None]
+    return kind_of(row.path, columns)
+
+
+_TELLING = sorted({column for _, one, another, none in _SIGNS for column in one | another | none})

@@ -1,0 +1,170 @@
+"""What a row of a Zeek log tells: rows to events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from reconwatch.account import Account
+from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest
+from reconwatch.interest import Lookout
+from reconwatch.sources.spelling import (
+    UNKNOWN_TTL,
+    canonical,
+    dns_name,
+    epoch,
+    host_only,
+    plausible,
+    request_target,
+)
+from reconwatch.sources.zeek.row import Kind, Row
+
+HOLDS: dict[Kind, frozenset[str]] = {
+    "dns": frozenset({"dns", "answer"}),
+    "ssl": frozenset({"tls"}),
+    "quic": frozenset({"tls"}),
+    "http": frozenset({"http", "tls"}),
+    "conn": frozenset({"conn"}),
+}
+"""The kinds of event that each log can tell; http.log tells a CONNECT, which is a `tls`."""
+
+FIELD_LIMIT = 4096
+"""Bytes at which Zeek cuts a logged value (`Log::default_max_field_string_bytes`, since 8.1)."""
+
+_OTHER_NAME_SERVICES = frozenset({137, 5353, 5355})
+"""NetBIOS, mDNS and LLMNR, which Zeek's DNS analyzer reads too: nobody looks anything up there."""
+_COMPLETED = frozenset({"SF", "S1", "S2", "S3", "RSTO", "RSTR"})
+"""States of a connection that was opened both ways (Zeek base/protocols/conn/main.zeek)."""
+
+
+class BadRowError(ValueError):
+    """A row that lacks what every event needs; its text is the reason."""
+
+
+class Teller:
+    """Makes events of rows, for one input."""
+
+    def __init__(self, lookout: Lookout, account: Account, position: int) -> None:
+        self._lookout = lookout
+        self._account = account
+        self._input = position
+        self._by_kind: dict[Kind, Callable[[Row, dict[str, Any]], list[AnyEvent]]] = {
+            "dns": self._dns,
+            "ssl": self._ssl,
+            "quic": self._quic,
+            "http": self._http,
+            "conn": self._conn,
+        }
+
+    def events(self, kind: Kind, row: Row) -> list[AnyEvent]:
+        """The events of a row, whether wanted or not. Raises BadRowError."""
+        seconds = epoch(row.ts) if isinstance(row.ts, str) else None if row.ts is None else plausible(row.ts)
+        if seconds is None:
+            raise BadRowError("no usable time")
+        client = canonical(row.orig_h) if row.orig_h else None
+        server = canonical(row.resp_h) if row.resp_h else None
+        if client is None or server is None:
+            raise BadRowError("no usable address")
+        facts = {
+            "ts": seconds,
+            "client": client,
+            "client_port": row.orig_p,
+            "server": server,
+            "server_port": row.resp_p,
+            "source": f"zeek/{kind}",
+            "input": self._input,
+            "uid": row.uid,
+        }
+        return self._by_kind[kind](row, facts)
+
+    def _dns(self, row: Row, facts: dict[str, Any]) -> list[AnyEvent]:
+        if row.query is None or row.resp_p in _OTHER_NAME_SERVICES:
+            return []
+        name = dns_name(row.query)
+        query = DnsQuery(name=name, qtype=row.qtype, **facts)
+        addresses: list[tuple[str, float]] = []
+        ech = False
+        # Answers also hold the names of a CNAME chain; only TTLs at the place of an address are its.
+        for place, answer in enumerate(row.answers or ()):
+            address = canonical(answer) if answer else None
+            if address is not None:
+                ttl = row.ttls[place] if row.ttls and place < len(row.ttls) else None
+                addresses.append((address, UNKNOWN_TTL if ttl is None else ttl))
+            elif answer and "ech=" in answer:
+                ech = True
+        if not addresses and not ech:
+            return [query]
+        return [query, DnsAnswer(name=name, addresses=tuple(addresses), ech=ech, **facts)]
+
+    def _ssl(self, row: Row, facts: dict[str, Any]) -> list[AnyEvent]:
+        # `next_protocol` is what the server chose, not what the client offered: it is no ALPN of the hello.
+        return [Hello(name=_name(row.server_name), **facts)]
+
+    def _quic(self, row: Row, facts: dict[str, Any]) -> list[AnyEvent]:
+        alpn = (row.client_protocol,) if row.client_protocol else ()
+        return [Hello(name=_name(row.server_name), transport="quic", alpn=alpn, **facts)]
+
+    def _http(self, row: Row, facts: dict[str, Any]) -> list[AnyEvent]:
+        if row.method == "PRI":
+            # The preface of HTTP/2 (RFC 9113 section 3.4), of which Zeek logs nothing more.
+            self._account.blind["http2_cleartext"] += 1
+            return []
+        if row.uri is None or row.method is None:
+            return []  # a reply whose request was not seen
+        if row.method == "CONNECT":
+            return [Hello(name=_name(host_only(row.uri or row.host or "")), transport="connect", **facts)]
+        host, target = request_target(row.host, row.uri)
+        event = HttpRequest(
+            method=row.method,
+            host=host,
+            uri=self._lookout.mask(host, target),
+            decoded=True,
+            user_agent=row.user_agent,
+            version=row.version,
+            **facts,
+        )
+        if len(row.uri.encode("utf-8", "replace")) >= FIELD_LIMIT and self._lookout.wants(event):
+            # Only of wanted requests: the others are not decoded, and counts must not depend on the sieve.
+            self._account.blind["truncated_fields"] += 1
+        return [event]
+
+    def _conn(self, row: Row, facts: dict[str, Any]) -> list[AnyEvent]:
+        service = _service(row.service)
+        match row.proto:
+            case "tcp":
+                return [Connection(proto="tcp", established=_completed(row), service=service, **facts)]
+            case "udp":
+                return [Connection(proto="udp", service=service, **facts)]
+            case "icmp":
+                facts["client_port"] = facts["server_port"] = None  # they hold type and code
+                return [Connection(proto="icmp", service=service, **facts)]
+        return []
+
+
+def _name(text: str | None) -> str | None:
+    return text.lower() if text else None
+
+
+def _service(logged: str | list[str | None] | None) -> str | None:
+    """The first of Zeek's list: `quic,ssl` is QUIC, whose hello Zeek's TLS analyzer read as well."""
+    if isinstance(logged, list):
+        logged = logged[0] if logged else None
+    first = (logged or "").partition(",")[0]
+    return first or None
+
+
+def _completed(row: Row) -> bool:
+    """Whether the handshake was completed: SYN, SYN-ACK, and anything but a reset from the client.
+
+    RSTO alone does not say so: a half-open scan of an open port has that state with the history `ShR`. Letters are
+    upper-case for the originator (and stay so when Zeek has swapped the sides, `^`); see conn/main.zeek.
+    """
+    history = row.history
+    if not history:
+        return row.conn_state in _COMPLETED
+    letters = frozenset(history)
+    if "S" in letters and "h" in letters:
+        return not letters.isdisjoint("ADF")
+    if "s" in letters and "H" in letters:
+        return not letters.isdisjoint("adf")
+    return False

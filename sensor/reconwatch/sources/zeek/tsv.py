@@ -1,0 +1,143 @@
+"""Zeek's ASCII format: headers, and rows under them.
+
+After src/threading/formatters/Ascii.cc and src/Desc.cc: values are compared raw with the unset and empty marks, and
+unescaped only then; a value that equals a mark has its first byte escaped. Rows are split on the declared separator
+and never stripped: empty first and last columns are legal. Columns are found by name, never by position.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from reconwatch.sources.zeek.row import Kind, Row, kind_of
+
+_ESCAPE = re.compile(rb"\\(?:\\|x([0-9a-fA-F]{2}))")
+_ID = re.compile(r"(?:.*[^A-Za-z0-9])?id[^A-Za-z0-9]((?:orig|resp)_[hp])")
+# JSON keeps these as real characters (util::json_escape_utf8) and writes the other controls as the text `\xNN`.
+_PLAIN_CONTROLS = frozenset(b"\b\t\n\f\r")
+
+_USED: dict[Kind, frozenset[str]] = {
+    "dns": frozenset({"query", "qtype", "answers", "ttls"}),
+    "ssl": frozenset({"server_name", "next_protocol"}),
+    "quic": frozenset({"server_name", "client_protocol"}),
+    "http": frozenset({"method", "host", "uri", "user_agent", "version"}),
+    "conn": frozenset({"proto", "service", "conn_state", "history"}),
+}
+_ALWAYS = frozenset({"ts", "uid", "orig_h", "orig_p", "resp_h", "resp_p"})
+
+
+class ShortRowError(ValueError):
+    """A row with fewer or more columns than its header names: a line cut by a crash, or two run together."""
+
+
+def unescaped(raw: bytes) -> str:
+    r"""A value's text. Bytes that are not UTF-8, and control characters, stay the text `\xNN`."""
+    if b"\\" in raw:
+        raw = _ESCAPE.sub(_byte, raw)
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def _byte(found: re.Match[bytes]) -> bytes:
+    digits = found[1]
+    if digits is None:
+        return b"\\"
+    byte = int(digits, 16)
+    if byte == 0x7F or (byte < 0x20 and byte not in _PLAIN_CONTROLS):
+        return found[0]
+    return bytes((byte,))
+
+
+class Header:
+    """What the `#` lines of a stream say. One stream may hold several headers, one after another."""
+
+    def __init__(self) -> None:
+        self.separator = b"\t"
+        self.kind: Kind | None = None
+        self.known = False
+        """Whether a `#fields` line was seen."""
+        self._set_separator = b","
+        self._empty = b"(empty)"
+        self._unset = b"-"
+        self._path: str | None = None
+        self._columns = 0
+        self._plan: list[tuple[int, str, Callable[[bytes], Any]]] = []
+
+    def read(self, line: bytes) -> None:
+        """Take in one line that begins with `#`. A `#separator` line begins a new header."""
+        if line.startswith(b"#separator"):
+            # Written with a space before its value, for the separator is not yet known.
+            separator = _ESCAPE.sub(_any_byte, line[len(b"#separator") :].lstrip(b" "))
+            self.__init__()  # type: ignore[misc]
+            self.separator = separator or b"\t"
+            return
+        key, _, value = line.partition(self.separator)
+        if key == b"#set_separator":
+            self._set_separator = _ESCAPE.sub(_any_byte, value) or b","
+        elif key == b"#empty_field":
+            self._empty = value
+        elif key == b"#unset_field":
+            self._unset = value
+        elif key == b"#path":
+            self._path = unescaped(value)
+        elif key == b"#fields":
+            self._lay_out(value.split(self.separator))
+
+    def row(self, line: bytes) -> Row:
+        """One row. Raises ShortRowError, or ValueError for a number that is none."""
+        values = line.split(self.separator)
+        if len(values) != self._columns:
+            raise ShortRowError
+        row = Row()
+        for column, name, convert in self._plan:
+            raw = values[column]
+            if raw != self._unset:
+                setattr(row, name, convert(raw))
+        return row
+
+    def _lay_out(self, fields: list[bytes]) -> None:
+        names = [_attribute(unescaped(field)) for field in fields]
+        self.known = True
+        self._columns = len(names)
+        self.kind = kind_of(self._path, names)
+        used = _ALWAYS | _USED[self.kind] if self.kind else frozenset()
+        self._plan = [(n, name, self._converter(name)) for n, name in enumerate(names) if name in used]
+
+    def _converter(self, name: str) -> Callable[[bytes], Any]:
+        match name:
+            case "ts":
+                return float
+            case "orig_p" | "resp_p" | "qtype":
+                return int
+            case "answers":
+                return self._texts
+            case "ttls":
+                return self._numbers
+        return self._text
+
+    def _text(self, raw: bytes) -> str:
+        return "" if raw == self._empty else unescaped(raw)
+
+    def _items(self, raw: bytes) -> list[bytes | None]:
+        if raw == self._empty:
+            return []
+        return [None if item == self._unset else item for item in raw.split(self._set_separator)]
+
+    def _texts(self, raw: bytes) -> list[str | None]:
+        return [None if item is None else unescaped(item) for item in self._items(raw)]
+
+    def _numbers(self, raw: bytes) -> list[float | None]:
+        return [None if item is None else float(item) for item in self._items(raw)]
+
+
+def _any_byte(found: re.Match[bytes]) -> bytes:
+    return b"\\" if found[1] is None else bytes((int(found[1], 16),))
+
+
+def _attribute(field: str) -> str:
+    """The `Row` attribute of a column: `id.orig_h`, `id_orig_h` (another scope separator) and `x.id.orig_h` alike."""
+    found = _ID.fullmatch(field)
+    if found is not None:
+        return found[1]
+    return "ttls" if field == "TTLs" else field

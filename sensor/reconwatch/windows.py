@@ -1,0 +1,71 @@
+"""Bounded, mergeable, event-time memory for detectors: what it holds does not depend on the order of arrival."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterable
+
+import msgspec
+
+from reconwatch.sightings import EVIDENCE_ENDS, Evidence, Target
+
+MINUTE = 60.0
+DAY = 86_400.0
+
+MOST_TARGETS = 1_000
+"""Distinct targets that one notice lists; a walked /16 has more, and its first thousand say as much."""
+
+
+def window_start(ts: float, width: float) -> float:
+    """The start of the window of event time that `ts` lies in; aligned to the epoch, never to a first event."""
+    return ts // width * width
+
+
+class Ends(msgspec.Struct):
+    """The first and the last `EVIDENCE_ENDS` of any number of pieces of evidence."""
+
+    items: list[Evidence] = []
+    total: int = 0
+
+    def add(self, evidence: Iterable[Evidence], total: int) -> None:
+        """Take the pieces that were kept of `total` events."""
+        self.total += total
+        for piece in evidence:
+            insort(self.items, piece, key=_place)
+            if len(self.items) > 2 * EVIDENCE_ENDS:
+                del self.items[EVIDENCE_ENDS]
+
+
+def _place(evidence: Evidence) -> tuple[float, str, str, str, str, str]:
+    return evidence.place
+
+
+class Smallest(msgspec.Struct):
+    """The smallest `MOST_TARGETS` of any number of targets."""
+
+    items: list[Target] = []
+
+    def add(self, targets: Iterable[Target]) -> None:
+        """Take targets, each once."""
+        for target in targets:
+            if target not in self.items:
+                insort(self.items, target)
+        del self.items[MOST_TARGETS:]
+
+
+def busiest(minutes: dict[int, int], span: int) -> tuple[int, int]:
+    """(sum, first minute) of the `span` consecutive minutes with the greatest sum; the earliest of equals.
+
+    `minutes` maps minutes since the epoch to counts, at most a day of them.
+    """
+    ordered = sorted(minutes.items())
+    best, start = (0, 0), 0
+    total = 0
+    for minute, count in ordered:
+        total += count
+        while ordered[start][0] <= minute - span:
+            total -= ordered[start][1]
+            start += 1
+        if total > best[0]:
+            best = (total, ordered[start][0])
+    return best
