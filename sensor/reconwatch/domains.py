@@ -30,7 +30,7 @@ def read_domain(value: Any) -> str:
         raise Refused("a domain is empty", write="one like acme-widgets.com, or no item")
     if (bare := _host(name)) != name:
         kind = "a URL" if "/" in name else "an e-mail address" if "@" in name else "a host with a port"
-        raise Refused(f"'{value}' is {kind}, not a domain", write=f"'{bare}'")
+        raise Refused(f"'{value}' is {kind}, not a domain", write=f"'{bare.removeprefix('www.')}'")
     if (bare := name.removeprefix("*.").lstrip(".")) != name:
         raise Refused(f"'{value}' is a pattern; a domain stands for all names under it", write=f"'{bare}'")
     if re.fullmatch(r"[0-9.]+|[0-9a-f]*:[0-9a-f:.]*", name):

@@ -95,7 +95,7 @@ class _Found:
 def _networks_cfg(text: str, name: str, found: _Found) -> None:
     """Lines of `10.0.0.0/8   a description`. Raises DocumentError for lines that are something else."""
     problems = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         content = line.partition("#")[0].split(maxsplit=1)
         if not content:
             continue
@@ -125,6 +125,8 @@ def _suricata(document: Document, found: _Found) -> None:
             networks = _Group(groups).networks(name)
         except Refused as refused:
             problems.append(document.problem((*place, name), f"{name}: {refused.message}", refused.write))
+            if name == "HOME_NET":
+                break  # the other groups mostly refer to it and would only repeat this
             continue
         if name == "HOME_NET":
             home = networks

@@ -43,24 +43,19 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,2}")
 
 
 def spellings(uri: str, *, decoded: bool = False) -> tuple[str, ...]:
-    """The readings of a URI: as it is, percent-decoded until it stands still, and what its base64 values hide.
+    """The readings of a URI: percent-decoded until it stands still, and what its base64 values hide.
 
     `decoded` says that the source has undone the percent-encoding once (Zeek's http.log), which changes nothing but
-    the number of rounds. Distinct, in order of discovery.
+    the number of rounds. Half-decoded readings are not among them: `%25.acme.example` does not name `25.acme.example`.
     """
-    uri = uri[:LONGEST_TEXT]
-    found = {uri: None}
-    text = uri
+    raw = text = uri[:LONGEST_TEXT]
     for _ in range(DECODE_ROUNDS - int(decoded)):
         plain = unquote(text, errors="replace")
         if plain == text:
             break
-        found[text := plain] = None
-    for word in _base64_words(uri, text):
-        hidden = unbase64(word)
-        if hidden is not None:
-            found[hidden] = None
-    return tuple(found)
+        text = plain
+    hidden = (unbase64(word) for word in _base64_words(raw, text))
+    return tuple(dict.fromkeys((text, *filter(None, hidden))))
 
 
 def _base64_words(raw: str, plain: str) -> Iterator[str]:

@@ -191,7 +191,7 @@ class Translator:
         if record.dns is not None:
             told += self._dns(record, record.dns, derived=True)
             if record.dns.answer is not None:
-                told += self._dns(record, record.dns.answer, derived=True)
+                told += self._dns(record, record.dns.answer, derived=True, response=True)
         if record.tls is not None:
             told += self._tls(record, derived=True)
         if record.quic is not None:
@@ -219,8 +219,9 @@ class Translator:
             "uid": None if record.flow_id is None else str(record.flow_id),
         }
 
-    def _dns(self, record: Record, dns: Dns, *, derived: bool) -> list[Told]:
-        response = dns.type in ("answer", "response")
+    def _dns(self, record: Record, dns: Dns, *, derived: bool, response: bool | None = None) -> list[Told]:
+        if response is None:
+            response = dns.type in ("answer", "response")
         client, server = _resolver_sides(record, v3_response=dns.type == "response")
         if server.port in _OTHER_NAME_SERVICES:
             return []
@@ -235,14 +236,14 @@ class Translator:
             if rrname is None or single:
                 continue
             query = DnsQuery(name=dns_name(rrname), qtype=type_number(rrtype), **facts)
-            same = (record.flow_id, "dns", query.name, query.qtype, dns.id if number is None else number)
+            same = (_flow_of(query), "dns", query.name, query.qtype, dns.id if number is None else number)
             told.append(Told(query, same, derived or response))
         asked = next((rrname for rrname, _, _ in questions if rrname is not None), None)
         addresses = _addresses(dns) if response else ()
         ech = response and any(isinstance(a.rdata, str) and "ech=" in a.rdata for a in dns.answers or ())
         if asked is not None and (addresses or ech):
             answer = DnsAnswer(name=dns_name(asked), addresses=addresses, ech=ech, **facts)
-            told.append(Told(answer, (record.flow_id, "answer", answer.name, addresses, dns.id), derived))
+            told.append(Told(answer, (_flow_of(answer), "answer", answer.name, addresses, dns.id), derived))
         return told
 
     def _tls(self, record: Record, *, derived: bool) -> list[Told]:
@@ -256,7 +257,7 @@ class Translator:
             ja4=tls.ja4,
             **self._facts(record, *_sides(record)),
         )
-        return [Told(hello, (record.flow_id, "tls", hello.name), derived)]
+        return [Told(hello, (_flow_of(hello), "tls", hello.name), derived)]
 
     def _quic(self, record: Record, quic: Quic, *, derived: bool) -> list[Told]:
         if not quic.sni:
@@ -270,7 +271,7 @@ class Translator:
             ja4=quic.ja4,
             **self._facts(record, *_sides(record)),
         )
-        return [Told(hello, (record.flow_id, "quic", hello.name), derived)]
+        return [Told(hello, (_flow_of(hello), "quic", hello.name), derived)]
 
     def _http(self, record: Record, http: Http, *, derived: bool) -> list[Told]:
         target = http.url if http.url is not None else http.header(":path")
@@ -278,7 +279,7 @@ class Translator:
         if method == "CONNECT":
             name = host_only(http.hostname or http.header(":authority") or target or "")
             hello = Hello(name=name or None, transport="connect", **self._facts(record, *_sides(record)))
-            return [Told(hello, (record.flow_id, "connect", name, record.tx_id), derived)]
+            return [Told(hello, (_flow_of(hello), "connect", name, record.tx_id), derived)]
         if target is None or target.startswith("/libhtp::"):
             return []  # settings frames, a reply without its request
         sent = http.hostname or http.header(":authority") or http.header("host")
@@ -291,7 +292,7 @@ class Translator:
             version=http.version or (http.protocol or "").removeprefix("HTTP/") or None,
             **self._facts(record, *_sides(record)),
         )
-        same = (record.flow_id, "http", method, host, uri, record.tx_id)
+        same = (_flow_of(request), "http", method, host, uri, record.tx_id)
         return [Told(request, same, derived)]
 
     def _flow(self, record: Record) -> list[Told]:
@@ -313,7 +314,11 @@ class Translator:
                 event = Connection(proto="icmp", service=service, **facts)
             case _:
                 return []
-        return [Told(event, (record.flow_id, "conn", facts["ts"]), derived=False)]
+        return [Told(event, (_flow_of(event), "conn", event.ts), derived=False)]
+
+
+def _flow_of(event: AnyEvent) -> Hashable:
+    return event.uid or (event.client, event.client_port, event.server, event.server_port)
 
 
 def _sides(record: Record) -> tuple[Side, Side]:

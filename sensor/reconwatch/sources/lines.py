@@ -6,7 +6,7 @@ A block is one reused buffer: the carried tail of the last read, and behind it w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol, cast
 
@@ -58,6 +58,13 @@ class _Readable(Protocol):
     def readinto(self, buffer: memoryview, /) -> int | None: ...
 
 
+def _reader(stream: BinaryIO) -> Callable[[memoryview], int | None]:
+    """One read of what is there: a buffered stream's own `readinto` would wait until it has filled the buffer."""
+    return cast(
+        Callable[[memoryview], int | None], getattr(stream, "readinto1", None) or cast(_Readable, stream).readinto
+    )
+
+
 class Blocks:
     """Iterates over the blocks of a stream, once. Counts every line in `account.records`.
 
@@ -66,7 +73,7 @@ class Blocks:
     """
 
     def __init__(self, stream: BinaryIO, account: Account, *, block: int = BLOCK, longest: int = LONGEST_LINE) -> None:
-        self._stream = cast(_Readable, stream)
+        self._read = _reader(stream)
         self._account = account
         self._size = block
         self._longest = longest
@@ -79,7 +86,7 @@ class Blocks:
         while True:
             buffer = self._roomy(buffer, tail)
             with memoryview(buffer)[tail:] as free:
-                got = self._stream.readinto(free)
+                got = self._read(free)
             if not got:
                 break
             filled = tail + got

@@ -26,7 +26,7 @@ _KELVIN = rb"\xe2\x84\xaa"
 _JSON_ESCAPES = (rb"\\u00", rb"\\u212a", _KELVIN)
 _MARKS: dict[Spelling, tuple[bytes, ...]] = {
     # Headers; and printable ASCII that a name may be made of, written as an escape (Zeek src/Desc.cc).
-    "tsv": (rb"^#", rb"\\x(?:2[def]|3[0-9]|[46][1-9a-f]|[57][0-9af]|e2\\x84\\xaa)", _KELVIN),
+    "tsv": (rb"(?:^|\x00)#", rb"\\x(?:2[def]|3[0-9]|[46][1-9a-f]|[57][0-9af]|e2\\x84\\xaa)", _KELVIN),
     "json": (rb"\"method\"\s*:\s*\"PRI\"", *_JSON_ESCAPES),
     # What blindness is told by: the sensor's drops, and QUIC whose hello stayed unread.
     "eve": (rb"\"event_type\"\s*:\s*\"(?:stats|quic)\"", *_JSON_ESCAPES),

@@ -168,8 +168,8 @@ class Messages:
         if len(message) < 12:
             raise Malformed
         flags, questions, answers = unpack_from(">HHH", message, 2)
-        # Opcode 0 is a query; updates and notifications (RFC 2136, 1996) look like one and are none.
-        if flags & 0x7800 or not 1 <= questions <= MAX_QUESTIONS:
+        # An update (opcode 5, RFC 2136) has a zone where others have a question.
+        if flags & 0x7800 == 0x2800 or not 1 <= questions <= MAX_QUESTIONS:
             return False
         name, qtype, at = self._questions.first(message)
         response = flags & 0x8000

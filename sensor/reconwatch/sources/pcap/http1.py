@@ -15,12 +15,17 @@ MAX_HEAD = 64 << 10
 MAX_CHUNK_LINE = 4096
 """Chunk extensions (RFC 9112 section 7.1.1) are hardly ever sent; a longer line is no chunk's."""
 
-REQUEST_LINE = re.compile(rb"([!-~]{1,32})[ \t]+(\S(?:.*?\S)??)[ \t]+HTTP/(\d\.\d)[ \t]*\r?\n", re.DOTALL)
+REQUEST_LINE = re.compile(rb"([!-~]{1,32})[ \t]+(\S(?:.*?\S)??)[ \t]+HTTP/(\d(?:\.\d?)?)[ \t]*\r?\n", re.DOTALL)
+_SIMPLE_REQUEST = re.compile(rb"(GET|HEAD|POST|PUT|DELETE|OPTIONS|TRACE|PATCH)[ \t]+(/[^\r\n]*?)()[ \t]*\r?\n")
+"""Without a version: HTTP/0.9 (RFC 1945 section 4.1), or what careless scanners send for later ones."""
+
 _BEGINNING = re.compile(rb"[A-Za-z][!-~]{0,31}(?:[ \t][^\r\n]*\r?)?\Z")
 _END_OF_HEAD = re.compile(rb"\n\r?\n")
 _FIELDS = re.compile(
-    rb"\n(host|user-agent|content-length|transfer-encoding|upgrade)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE
+    rb"\n(host|user-agent|content-length|transfer-encoding|upgrade)[ \t]*:[ \t]*([^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)",
+    re.IGNORECASE,
 )
+"""Folded lines (RFC 9112 section 5.2) belong to the value."""
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://([^/?#]*)(.*)", re.DOTALL)
 _CHUNK_LINE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
 
@@ -33,7 +38,9 @@ _WAIT, _LEAVE = -1, -2
 def request_line(data: bytes, at: int = 0) -> re.Match[bytes] | None:
     """The request line (RFC 9112 section 3) at `at`, if its line feed is there."""
     end = data.find(b"\n", at)
-    return REQUEST_LINE.fullmatch(data, at, end + 1) if end >= 0 else None
+    if end < 0:
+        return None
+    return REQUEST_LINE.fullmatch(data, at, end + 1) or _SIMPLE_REQUEST.fullmatch(data, at, end + 1)
 
 
 def may_become_request(data: bytes, at: int = 0) -> bool:
@@ -133,10 +140,8 @@ class RequestReader:
             heir = FrameReader(self._stream, since)
             self._heir = heir.feed(data[at:], ts) if data.startswith(PREFACE[:18], at) else None
             return _LEAVE
-        if line.end() == end.end():  # a blank line at once: no fields
-            end = None
-        self._request(line, data[at : end.end()] if end else data[at : line.end()], since)
-        behind = end.end() if end else line.end()
+        behind = end.end()
+        self._request(line, data[at:behind], since)
         return self._leave(data[behind:], ts) if line[1] == b"CONNECT" else behind
 
     def _leave(self, rest: bytes, ts: float) -> int:
@@ -154,15 +159,14 @@ class RequestReader:
         at = stream.claim("http")
         method, target = text(line[1]), text(line[2])
         if method == "CONNECT":
-            stream.flow.teller.hello(since, at, bare_host(target) or None, (), "connect")
+            stream.flow.teller.hello(since, at, bare_host(target.split()[0]) or None, (), "connect")
             return
         host, uri = split_target(target, text(fields.get(b"host", b"")))
         agent = fields.get(b"user-agent")
-        stream.flow.teller.request(
-            since, at, method, host, uri, None if agent is None else text(agent), line[3].decode()
-        )
+        version = line[3].decode() or "0.9"
+        stream.flow.teller.request(since, at, method, host, uri, None if agent is None else text(agent), version)
         self._chunked = b"chunked" in fields.get(b"transfer-encoding", b"").lower()
-        length = fields.get(b"content-length", b"")
+        length = fields.get(b"content-length", b"").lstrip(b"0")
         self._body = int(length) if length.isdigit() and len(length) < 16 and not self._chunked else 0
         self._upgrade = fields.get(b"upgrade", b"")
         if self._upgrade:

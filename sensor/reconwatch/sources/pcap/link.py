@@ -17,8 +17,8 @@ MAX_TAGS = 8
 """Nested tags, labels and inner Ethernet headers followed in one frame; QinQ under MPLS under PBB makes five."""
 
 _IP = frozenset({0x0800, 0x86DD})
-_TAGS = frozenset({0x8100, 0x88A8, 0x9100, 0x9200, 0x8926})
-"""802.1Q, 802.1ad and their predecessors, VN-Tag: four bytes, of which the last two are the next EtherType."""
+_TAGS = {0x8100: 2, 0x88A8: 2, 0x9100: 2, 0x9200: 2, 0x8926: 4}
+"""Bytes before the next EtherType: 802.1Q, 802.1ad and their predecessors; VN-Tag."""
 _MPLS = frozenset({0x8847, 0x8848})
 _ENCLOSED = {0x6558: 0, 0x8903: 2, 0x88E7: 4}
 """A whole Ethernet frame inside: transparent bridging, Cisco FabricPath (a 2-byte tag), 802.1ah (a 4-byte one)."""
@@ -40,7 +40,8 @@ def ethertype(frame: bytes, kind: int, at: int, depth: int = 0) -> int:
         if kind in _IP:
             return _version(frame, at)
         if kind in _TAGS:
-            kind, at = _two(frame, at + 2), at + 4
+            at += _TAGS[kind]
+            kind, at = _two(frame, at), at + 2
         elif kind == 0x8864:  # PPPoE session (RFC 2516): 6 bytes, then the PPP protocol
             return _ppp(frame, at + 6)
         elif kind in _MPLS:
@@ -50,6 +51,8 @@ def ethertype(frame: bytes, kind: int, at: int, depth: int = 0) -> int:
             kind, at = _two(frame, at + 12), at + 14
         elif kind <= 1500 and frame[at : at + 6] == b"\xaa\xaa\x03\x00\x00\x00":  # LLC and SNAP (RFC 1042)
             kind, at = _two(frame, at + 6), at + 8
+        elif kind <= 1500 and frame[at : at + 2] == b"\x06\x06":  # LLC with IP's own service access point
+            return _version(frame, at + 3)
         else:
             return NOT_IP
     return NOT_IP

@@ -176,7 +176,10 @@ class Initials:
         while at < size:
             kind = plain[at]
             at += 1
-            if kind in (_PADDING, _PING):
+            if kind == _PADDING:  # there are hundreds, in a row
+                at = size - len(plain[at:].lstrip(b"\0"))
+                continue
+            if kind == _PING:
                 continue
             if kind in (_ACK, _ACK_ECN):
                 at = _behind_ack(plain, at, kind == _ACK_ECN)

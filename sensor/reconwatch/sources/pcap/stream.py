@@ -124,7 +124,8 @@ class Stream:
 
     def held(self) -> int:
         """Bytes kept right now."""
-        return (self.reader.held if self.reader is not None else 0) + sum(len(s[1]) for s in self.waiting)
+        held = self.reader.held if self.reader is not None else 0
+        return held + sum([len(segment[1]) for segment in self.waiting]) if self.waiting else held
 
     def take(self, seq: int, payload: bytes, ts: float) -> None:
         """A segment's payload, in whatever order it came."""

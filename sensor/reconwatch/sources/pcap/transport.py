@@ -50,30 +50,37 @@ class Segments:
             self._teller.account.skip("a TCP header is malformed or cut", f"packet {self._teller.place}")
             return
         seq, flags, start = int.from_bytes(data[at + 4 : at + 8], "big"), data[at + 13], at + offset
-        stream = self._table.find(key)
-        if stream is None or (flags & (SYN | ACK) == SYN and _reused(stream, seq)):
+        stream = self.young.get(key) or self._table.find(key)
+        if stream is None or (flags & SYN and not flags & ACK and _reused(stream, seq)):
             if stream is not None:
                 self._close(stream.flow)
             if flags & RST:
                 return
             stream = self._open(ts, key, flags)
+        flow = stream.flow
         if flags & SYN:
             seq = self._synchronise(stream, seq, flags)
-        elif flags & ACK and not stream.flow.established:
-            flow = stream.flow
-            if stream is flow.up and flow.answered:
+        elif not flow.established:
+            if flags & ACK and stream is flow.up and flow.answered:
                 flow.established = True
+        elif start >= end and not flags & (FIN | RST) and not cut:
+            return
         if stream.first is None:
             stream.first = stream.next = seq
         if start < end:
-            self._payload(stream, seq, data[start:end], ts)
+            if not stream.spoke:
+                stream.spoke = True
+                flow.established |= stream.peer.spoke
+            if stream.reader is not None:
+                stream.take(seq, data[start:end], ts)
         if cut:
             self._cut(stream, seq + max(0, end - start), cut - max(0, start - end))
         if flags & (FIN | RST):
             self._finish(stream, flags)
-        if stream.reader is not None or stream.size:
+        reader = stream.reader
+        if (reader is not None and (reader.held or stream.waiting)) or stream.size:
             self._count(stream)
-        stream.quiet = stream.reader is None and (stream.spoke or stream.flow.established)
+        stream.quiet = reader is None and (stream.spoke or flow.established)
 
     def close(self) -> None:
         """The input is at its end."""
@@ -108,13 +115,6 @@ class Segments:
             flow.answered = True
         return (seq + 1) % MODULUS
 
-    @staticmethod
-    def _payload(stream: Stream, seq: int, payload: bytes, ts: float) -> None:
-        stream.spoke = True
-        if stream.peer.spoke:
-            stream.flow.established = True
-        stream.take(seq, payload, ts)
-
     def _cut(self, stream: Stream, seq: int, count: int) -> None:
         if stream.reader is not None and count > 0:
             self._teller.account.blind["cut_packets"] += 1
@@ -133,6 +133,8 @@ class Segments:
 
     def _count(self, stream: Stream) -> None:
         size = stream.held()
+        if size == stream.size:
+            return
         self._held += size - stream.size
         stream.size = size
         while self._held > MAX_HELD:
@@ -200,7 +202,7 @@ class Datagrams:
         if exchange is None or ts - exchange.last > UDP_LIFE:
             if exchange is not None:
                 self._forget(exchange)
-            exchange = self._open(ts, key)
+            exchange = self._open(ts, key, data[at + 10 : at + 11] >= b"\x80")
         exchange.last = ts
         source, destination = key[-4:-2], key[-2:]
         if source == b"\x00\x35" or destination == b"\x00\x35":
@@ -212,10 +214,11 @@ class Datagrams:
         """The input is at its end."""
         self._table.clear()
 
-    def _open(self, ts: float, key: bytes) -> Exchange:
-        # The first to speak is the client, unless only its peer's port is a service's: the capture began late.
+    def _open(self, ts: float, key: bytes, response: bool) -> Exchange:
+        """`response`: what the QR bit would say, were it DNS."""
+        # The first to speak is the client, unless only its own port is a service's: the capture began late.
         source, destination = key[-4:-2], key[-2:]
-        late = source < b"\x04\x00" <= destination
+        late = source < b"\x04\x00" <= destination or (source == destination == b"\x00\x35" and response)
         exchange = Exchange(ts, turned(key) if late else key)
         self._table.put(key, exchange)
         self._table.put(turned(key), exchange)

@@ -7,8 +7,8 @@ from reconwatch.sources.pcap.link import NOT_IP, ethernet, ethertype
 IPIP, IP6, GRE, ETHERIP, MPLS = 4, 41, 47, 97, 137
 IP_TUNNELS = frozenset({IPIP, IP6, GRE, ETHERIP, MPLS})
 
-GTP, TEREDO, VXLAN, GENEVE = 2152, 3544, 4789, 6081
-UDP_TUNNELS = frozenset({GTP, TEREDO, VXLAN, GENEVE})
+GTP, TEREDO, GRE_IN_UDP, VXLAN, GENEVE = 2152, 3544, 4754, 4789, 6081
+UDP_TUNNELS = frozenset({GTP, TEREDO, GRE_IN_UDP, VXLAN, GENEVE})
 
 
 def inside_ip(protocol: int, data: bytes, at: int) -> int:
@@ -52,6 +52,8 @@ def inside_udp(port: int, data: bytes, at: int) -> int:
         if data[at] >> 6:
             return NOT_IP
         return ethertype(data, int.from_bytes(data[at + 2 : at + 4], "big"), at + 8 + 4 * (data[at] & 0x3F))
+    if port == GRE_IN_UDP:  # RFC 8086
+        return _gre(data, at)
     if port == GTP:
         return _gtp(data, at)
     return _teredo(data, at)

@@ -9,13 +9,13 @@ from typing import Literal
 import msgspec
 
 from reconwatch.events import AnyEvent
+from reconwatch.sources.jsonlines import NotJsonError, decoded
 from reconwatch.sources.lines import Block, Blocks
 from reconwatch.sources.sieve import Sifting, sieve_for
 from reconwatch.sources.source import Opening
-from reconwatch.sources.jsonlines import NotJsonError, decoded
 from reconwatch.sources.zeek.row import Kind, Row, kind_of_row
 from reconwatch.sources.zeek.told import HOLDS, BadRowError, Teller
-from reconwatch.sources.zeek.tsv import Header, ShortRowError
+from reconwatch.sources.zeek.tsv import SEPARATOR, Header, ShortRowError, declared_separator
 
 Form = Literal["tsv", "json"]
 
@@ -41,7 +41,7 @@ class ZeekSource:
         self._header = Header()
         self._teller = Teller(opening.lookout, opening.account, opening.input)
         self._sieve = self._new_sieve()
-        self._kinds: list[Kind] = []
+        self._names: list[str] = []
         self._account.dialect = f"zeek {form}"
 
     def __iter__(self) -> Iterator[AnyEvent]:
@@ -90,12 +90,14 @@ class ZeekSource:
     def _tsv(self, line: bytes) -> tuple[Kind | None, Row | None]:
         header = self._header
         if line.startswith(b"#"):
-            separator = header.separator
+            if line.startswith(SEPARATOR):
+                self._header = Header(declared_separator(line))
+                if self._header.separator != header.separator:
+                    self._sieve = self._new_sieve()
+                return None, None
             header.read(line)
-            if header.separator != separator:
-                self._sieve = self._new_sieve()
-            if line.startswith(b"#fields") and header.kind:
-                self._note_kind(header.kind)
+            if line.startswith(b"#fields"):
+                self._note_kind(header.kind, header.path)
             return None, None
         if not header.known:
             raise BadRowError("no #fields header above it")
@@ -104,8 +106,7 @@ class ZeekSource:
     def _json(self, line: bytes) -> tuple[Kind | None, Row]:
         row = _decoded(line)
         kind = kind_of_row(row)
-        if kind and kind not in self._kinds:
-            self._note_kind(kind)
+        self._note_kind(kind, row.path)
         return kind, row
 
     def _new_sieve(self) -> Sifting:
@@ -124,17 +125,19 @@ class ZeekSource:
             return
         end = block.data.find(b"\n", block.start, block.end)
         try:
-            kind = kind_of_row(_decoded(block.line(block.start, end if end >= 0 else block.end)))
+            row = _decoded(block.line(block.start, end if end >= 0 else block.end))
         except ValueError:
             return
-        if kind and kind not in self._kinds:
-            self._note_kind(kind)
+        self._note_kind(kind_of_row(row), row.path)
 
-    def _note_kind(self, kind: Kind) -> None:
-        if kind not in self._kinds:
-            self._kinds.append(kind)
-        self._account.holds |= HOLDS[kind]
-        self._account.dialect = f"zeek/{'+'.join(self._kinds)} {self._form}"
+    def _note_kind(self, kind: Kind | None, path: str | None) -> None:
+        name = kind or path
+        if name is None or name in self._names:
+            return
+        self._names.append(name)
+        self._account.dialect = f"zeek/{'+'.join(self._names)} {self._form}"
+        if kind:
+            self._account.holds |= HOLDS[kind]
 
 
 def _decoded(line: bytes) -> Row:

@@ -64,8 +64,7 @@ _SIGNS: tuple[tuple[Kind, frozenset[str], frozenset[str], frozenset[str]], ...] 
     ("ssl", frozenset({"established", "server_name"}),
      frozenset({"resumed", "cipher", "ssl_history", "version"}), frozenset()),
     # sip.log has `trans_depth`, `method` and `uri` too, and always `request_path`; smtp.log has only the first.
-    ("http", frozenset({"trans_depth", "host"}), frozenset({"method", "uri", "host", "version"}),
-     frozenset({"request_path"})),
+    ("http", frozenset({"trans_depth", "uri"}), frozenset({"method", "host", "version"}), frozenset({"request_path"})),
 )  # fmt: skip
 
 

@@ -52,26 +52,20 @@ def _byte(found: re.Match[bytes]) -> bytes:
 class Header:
     """What the `#` lines of a stream say. One stream may hold several headers, one after another."""
 
-    def __init__(self) -> None:
-        self.separator = b"\t"
+    def __init__(self, separator: bytes = b"\t") -> None:
+        self.separator = separator
         self.kind: Kind | None = None
+        self.path: str | None = None
         self.known = False
         """Whether a `#fields` line was seen."""
         self._set_separator = b","
         self._empty = b"(empty)"
         self._unset = b"-"
-        self._path: str | None = None
         self._columns = 0
         self._plan: list[tuple[int, str, Callable[[bytes], Any]]] = []
 
     def read(self, line: bytes) -> None:
-        """Take in one line that begins with `#`. A `#separator` line begins a new header."""
-        if line.startswith(b"#separator"):
-            # Written with a space before its value, for the separator is not yet known.
-            separator = _ESCAPE.sub(_any_byte, line[len(b"#separator") :].lstrip(b" "))
-            self.__init__()  # type: ignore[misc]
-            self.separator = separator or b"\t"
-            return
+        """Take in one line that begins with `#`, other than `#separator`."""
         key, _, value = line.partition(self.separator)
         if key == b"#set_separator":
             self._set_separator = _ESCAPE.sub(_any_byte, value) or b","
@@ -80,7 +74,7 @@ class Header:
         elif key == b"#unset_field":
             self._unset = value
         elif key == b"#path":
-            self._path = unescaped(value)
+            self.path = unescaped(value)
         elif key == b"#fields":
             self._lay_out(value.split(self.separator))
 
@@ -97,10 +91,10 @@ class Header:
         return row
 
     def _lay_out(self, fields: list[bytes]) -> None:
-        names = [_attribute(unescaped(field)) for field in fields]
+        names = [attribute(unescaped(field)) for field in fields]
         self.known = True
         self._columns = len(names)
-        self.kind = kind_of(self._path, names)
+        self.kind = kind_of(self.path, names)
         used = _ALWAYS | _USED[self.kind] if self.kind else frozenset()
         self._plan = [(n, name, self._converter(name)) for n, name in enumerate(names) if name in used]
 
@@ -131,11 +125,19 @@ class Header:
         return [None if item is None else float(item) for item in self._items(raw)]
 
 
+SEPARATOR = b"#separator"
+
+
+def declared_separator(line: bytes) -> bytes:
+    """What a `#separator` line declares: written after a space, for the separator is not yet known."""
+    return _ESCAPE.sub(_any_byte, line[len(SEPARATOR) :].lstrip(b" ")) or b"\t"
+
+
 def _any_byte(found: re.Match[bytes]) -> bytes:
     return b"\\" if found[1] is None else bytes((int(found[1], 16),))
 
 
-def _attribute(field: str) -> str:
+def attribute(field: str) -> str:
     """The `Row` attribute of a column: `id.orig_h`, `id_orig_h` (another scope separator) and `x.id.orig_h` alike."""
     found = _ID.fullmatch(field)
     if found is not None:

@@ -1,0 +1,78 @@
+"""Opens an input whatever it is: told apart by content, never by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO
+
+from reconwatch.account import Account
+from reconwatch.interest import Lookout
+from reconwatch.sources.dialect import HEAD, LAST, Dialect, names_first, recognise
+from reconwatch.sources.eve import EveSource
+from reconwatch.sources.inflate import decompressed, peeked
+from reconwatch.sources.source import Opening, Source
+from reconwatch.sources.zeek import ZeekSource
+
+__all__ = ["Dialect", "decompressed", "names_first", "open_source", "reading_order", "recognise"]
+
+UNDERSTOOD = "a capture (pcap, pcapng), a Zeek log (TSV or JSON) or Suricata EVE, plain, .gz or .zst"
+
+
+def open_source(
+    origin: Path | str | BinaryIO, lookout: Lookout, account: Account, input: int = 0, funnel: bool = True
+) -> Source | None:
+    """The source over a file or stream (standard input); None if it cannot be read, which the account then says.
+
+    The source owns the stream and closes it. `input` is the input's position in the run.
+    """
+    try:
+        raw = _opened(Path(origin)) if isinstance(origin, Path | str) else origin
+    except OSError as error:
+        account.fail(_why(error))
+        return None
+    try:
+        stream = decompressed(raw, account)
+        head, stream = peeked(stream, HEAD)
+    except OSError as error:
+        raw.close()
+        account.fail(_why(error))
+        return None
+    dialect = recognise(head)
+    if dialect is None:
+        raw.close()
+        if not account.failed and not account.skipped:
+            account.fail(f"unknown content: not {UNDERSTOOD}" if head else "empty file")
+        else:
+            account.failed = True
+        return None
+    opening = Opening(stream, lookout, account, input, funnel)
+    match dialect:
+        case Dialect.EVE:
+            return EveSource(opening)
+        case Dialect.ZEEK_TSV:
+            return ZeekSource(opening, "tsv")
+        case Dialect.ZEEK_JSON:
+            return ZeekSource(opening, "json")
+    from reconwatch.sources.pcap import CaptureSource  # here: numpy takes 100 ms that a run over logs need not spend
+
+    return CaptureSource(opening)
+
+
+def reading_order(path: Path) -> tuple[int, float]:
+    """A key by which to sort inputs before they are read; see `names_first`. Inputs that cannot be read come last."""
+    try:
+        with path.open("rb", buffering=0) as raw:
+            head, _ = peeked(decompressed(raw), HEAD)
+    except OSError:
+        return LAST
+    return names_first(head, recognise(head))
+
+
+def _opened(path: Path) -> BinaryIO:
+    return path.open("rb", buffering=0)  # the blocks are buffer enough
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, IsADirectoryError):
+        return "is a directory"
+    return (error.strerror or str(error)).lower()

@@ -1,0 +1,28 @@
+"""What many tests need: a site, a small catalog, and short ways to say what happened on the wire."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared"
+"""Real captures and corpora that lie beside a developer's checkout; a clone alone has none and skips those tests."""
+
+
+@pytest.fixture(scope="session")
+def shared_captures() -> Path:
+    """The folder of captures made with real clients."""
+    folder = SHARED / "captures"
+    if not folder.is_dir():
+        pytest.skip("the captures of real clients lie beside the developers' checkouts only")
+    return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tests neither read nor leave a cache in the user's home."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
