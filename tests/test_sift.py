@@ -44,6 +44,12 @@ def test_a_lookup_that_is_made_in_dns_names_its_target_there() -> None:
     assert targets(stranger) == []
 
 
+def test_a_retry_of_a_dns_query_is_not_a_second_search() -> None:
+    name = "10.113.0.203.origin.asn.cymru.com"
+    (sighting,) = seen(query(0, name, port=1), query(5, name, port=2), query(6, "11.113.0.203.origin.asn.cymru.com"))
+    assert (sighting.queries, sighting.count) == (2, 2)
+
+
 def test_our_own_name_in_a_database_s_dns_name_is_ordinary_resolution() -> None:
     (sighting,) = seen(query(0, "acme-widgets.com.shodan.io"))
     assert targets(sighting) == []

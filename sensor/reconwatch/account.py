@@ -27,6 +27,8 @@ class Account:
     """Events that the Interest let through."""
     failed: bool = False
     """Nothing at all could be read from this input."""
+    passed_over: bool = False
+    """It lay in a folder and is something else than reconwatch reads: no failure."""
     skipped: Counter[str] = field(default_factory=Counter)
     """Records that could not be read, by reason."""
     holds: set[str] = field(default_factory=set)

@@ -35,6 +35,9 @@ MOST_NAMES = 200_000
 MOST_VISITS = 100_000
 """Bounds on what is remembered at once; what is let go early is counted in `Meet.evicted`."""
 
+_ANYBODY = "*"
+_OTHER_FAMILY = {"4": "6", "6": "4"}
+
 NAMED_BY_THEMSELVES = frozenset({"ssl", "http", "quic", "dns", "tls", "http2"})
 """Connections of these protocols have a record of their own that says the name: an address never overrides it."""
 
@@ -135,7 +138,7 @@ class Meet:
     def _learn(self, answer: DnsAnswer) -> None:
         for address, ttl in answer.addresses:
             until = answer.ts + max(ttl, SHORTEST_TTL)
-            for client in (answer.client, "*"):
+            for client in (answer.client, _ANYBODY, _family(answer.client)):
                 self._names[client, address] = (answer.name, until)
                 self._names.move_to_end((client, address))
         while len(self._names) > MOST_NAMES:
@@ -145,12 +148,14 @@ class Meet:
     def _name(self, event: AnyEvent) -> str | None:
         """The event's own name, or the last one that an answer to this client gave the server's address.
 
-        Port 43 serves one registry an address, so there an answer to anybody will do.
+        A host with two address families asks over one what it visits over the other, so an answer to somebody of the
+        other family will do; and at port 43, which serves one registry an address, an answer to anybody.
         """
         name = told_name(event)
         if name is not None or isinstance(event, HttpRequest):
             return name
-        for client in (event.client, "*") if event.server_port == WHOIS_PORT else (event.client,):
+        others = _ANYBODY if event.server_port == WHOIS_PORT else _OTHER_FAMILY[_family(event.client)]
+        for client in (event.client, others):
             known, until = self._names.get((client, event.server), ("", 0.0))
             if event.ts <= until:
                 return known
@@ -265,6 +270,10 @@ class Meet:
             if telling.last + WITNESS_SPAN >= now:
                 break
             self._tellings.popitem(last=False)
+
+
+def _family(address: str) -> str:
+    return "6" if ":" in address else "4"
 
 
 def _names_a_server(connection: Connection) -> bool:

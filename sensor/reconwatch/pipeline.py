@@ -21,7 +21,7 @@ from reconwatch.ordering import Sorter
 from reconwatch.sift import Sift
 from reconwatch.sightings import Sighting
 from reconwatch.site import Site
-from reconwatch.sources.opener import Input, open_inputs
+from reconwatch.sources.inputs import Inputs, read_inputs
 
 CONNECTING = frozenset({"tls", "http", "conn"})
 """Kinds of event that show a service was used: where an input holds them, a resolved name alone is no use."""
@@ -62,9 +62,8 @@ class Replay:
 
     def _events(self) -> Iterator[AnyEvent]:
         lookout = Lookout(self.catalog.interest())
-        for each in open_inputs(self.inputs, lookout, funnel=self.funnel, warn=self.warn, progress=self.progress):
-            self.accounts.append(each.account)
-            yield from _read(each)
+        shared = Inputs(lookout, self.funnel, self.warn, self.progress)
+        return read_inputs(self.inputs, shared, self.accounts)
 
     def _sightings(self, events: Iterable[AnyEvent]) -> Iterator[Sighting]:
         holds = set().union(*(account.holds for account in self.accounts))
@@ -103,16 +102,6 @@ class Replay:
 
 def _when(event: AnyEvent) -> tuple[float, str, str, str, int]:
     return (event.ts, event.kind, event.client, told_name(event) or "", event.input)
-
-
-def _read(each: Input) -> Iterator[AnyEvent]:
-    """An input's events; a failing disk or a vanishing mount ends this input and no other."""
-    try:
-        yield from each
-    except OSError as error:
-        each.account.skip(f"cannot be read further: {error.strerror or error}", "at this point")
-    finally:
-        each.close()
 
 
 def _last_words(findings: Iterable[Finding]) -> Iterator[Notice]:

@@ -51,7 +51,7 @@ class Sift:
             technique=service.technique,
             count=visit.count,
             counted=visit.counted,
-            queries=len(naming),
+            queries=len({_question(told.event, number) for number, told in enumerate(naming)}),
             targets=tuple(sorted(targets)),
             kinds=tuple(sorted({witness_kind(w.event) for w in own})),
             target_kinds=tuple(sorted({witness_kind(w.event) for w in naming})),
@@ -81,6 +81,11 @@ class Sift:
                 asked = self._catalog.asked(service, "dns", name) or ()
                 return frozenset().union(*map(self._assets.of, asked))
         return frozenset()
+
+
+def _question(event: AnyEvent, number: int) -> object:
+    """What counts as one search: a request; in DNS a name, whatever its types and retries."""
+    return event.name if isinstance(event, DnsQuery) else number
 
 
 def _ends(events: list[Witnessed]) -> list[Witnessed]:

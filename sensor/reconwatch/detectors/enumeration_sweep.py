@@ -25,8 +25,8 @@ class Breadth(Gathered):
     proof: dict[str, Evidence] = msgspec.field(default_factory=dict)
     """Service -> the first evidence of its use."""
     technique_of: dict[str, str] = msgspec.field(default_factory=dict)
-    naming: dict[str, int] = msgspec.field(default_factory=dict)
-    """Service -> searches that name us."""
+    naming: dict[int, set[str]] = msgspec.field(default_factory=dict)
+    """Minute since the epoch -> names of the services, weak ones too, that were asked about us."""
 
 
 class EnumerationSweep(LookupDetector[Breadth]):
@@ -40,7 +40,7 @@ class EnumerationSweep(LookupDetector[Breadth]):
 
     def keys(self, sighting: Sighting) -> tuple[Key, ...]:
         """One state per actor and UTC day; a sighting shortly before midnight counts for both days' sweeps."""
-        if sighting.actor.stands_for_others or not (sighting.connected and sighting.strong):
+        if sighting.actor.stands_for_others or not (_earns(sighting) or sighting.queries):
             return ()
         days = sorted({window_start(sighting.ts, DAY), window_start(sighting.ts + (SPAN - 1) * MINUTE, DAY)})
         return tuple(Key(party(sighting), day, DAY) for day in days)
@@ -51,11 +51,14 @@ class EnumerationSweep(LookupDetector[Breadth]):
 
     def remember(self, state: Breadth, sighting: Sighting) -> None:
         """See `LookupDetector.remember`."""
-        state.gather(sighting)
-        state.minutes.setdefault(int(sighting.ts // MINUTE), set()).add(sighting.service)
-        state.technique_of[sighting.service] = sighting.technique
+        minute = int(sighting.ts // MINUTE)
         if sighting.queries:
-            state.naming[sighting.service] = state.naming.get(sighting.service, 0) + sighting.queries
+            state.naming.setdefault(minute, set()).add(sighting.service_name)
+        if not _earns(sighting):
+            return
+        state.gather(sighting)
+        state.minutes.setdefault(minute, set()).add(sighting.service)
+        state.technique_of[sighting.service] = sighting.technique
         proof = min(sighting.naming or _uses(sighting.evidence), key=lambda piece: piece.place)
         known = state.proof.get(sighting.service)
         if known is None or proof.place < known.place:
@@ -63,20 +66,20 @@ class EnumerationSweep(LookupDetector[Breadth]):
 
     def words(self, state: Breadth, *, closing: bool) -> Words | None:
         """All services of all spans that are broad enough and end on this day."""
-        assert state.actor is not None
         services, minutes = self._swept(state)
-        if not services:
+        if not services or state.actor is None:
             return None
         names = [state.services[service] for service in services]
         techniques = {state.technique_of[service] for service in services}
         evidence = tuple(sorted((state.proof[service] for service in services), key=lambda piece: piece.place)[:20])
         extra = len(services) - int(self.limits["services"])
         every = tuple(range(1, len(evidence) + 1))
-        reasons = [Reason(30 + min(20, 4 * extra), f"{len(services)} databases within {minutes} minutes", every)]
+        span = f"{len(minutes)} minute{'s' if len(minutes) != 1 else ''}"
+        reasons = [Reason(30 + min(20, 4 * extra), f"{len(services)} databases within {span}", every)]
         if len(techniques) >= 3:
             reasons.append(Reason(10, f"of {len(techniques)} sub-techniques: {', '.join(sorted(techniques))}", every))
-        if naming := [service for service in services if service in state.naming]:
-            reasons.append(Reason(20, f"names our assets in {shortened([state.services[s] for s in naming])}"))
+        if naming := set().union(*(state.naming.get(minute, set()) for minute in minutes)):
+            reasons.append(Reason(20, f"names our assets meanwhile, in {shortened(sorted(naming))}"))
         return Words(
             count=len(services),
             counted="services",
@@ -87,7 +90,7 @@ class EnumerationSweep(LookupDetector[Breadth]):
             evidence_total=state.evidence.total,
         )
 
-    def _swept(self, state: Breadth) -> tuple[list[str], int]:
+    def _swept(self, state: Breadth) -> tuple[list[str], set[int]]:
         """The services of every span that crosses the threshold, and the minutes that these spans cover."""
         found: set[str] = set()
         covered: set[int] = set()
@@ -100,7 +103,12 @@ class EnumerationSweep(LookupDetector[Breadth]):
             if len(services) >= self.limits["services"]:
                 found |= services
                 covered.update(range(span[0], last + 1))
-        return sorted(found), len(covered)
+        return sorted(found), covered
+
+
+def _earns(sighting: Sighting) -> bool:
+    """Whether it counts as one more service: used, and not one that everybody contacts."""
+    return sighting.connected and sighting.strong
 
 
 def _uses(evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:

@@ -97,8 +97,10 @@ class Blocks:
                 line += 1
                 dropping = False
             if start < end:
-                yield (block := self._block(buffer, start, end, offset, line))
-                line += block.data.count(b"\n", start, end)
+                lines = buffer.count(b"\n", start, end)
+                self._account.records += lines
+                yield self._block(buffer, start, end, offset, line)
+                line += lines
             tail = filled - end
             if dropping or tail > self._longest:
                 dropping = self._drop(line, dropping)
@@ -112,7 +114,6 @@ class Blocks:
             yield self._block(buffer, 0, tail, offset, line)
 
     def _block(self, buffer: bytearray, start: int, end: int, offset: int, line: int) -> Block:
-        self._account.records += buffer.count(b"\n", start, end)
         if offset == 0 and start == 0 and buffer.startswith(_BOM):
             start = len(_BOM)
         return Block(buffer, start, end, offset, line)

@@ -15,7 +15,9 @@ from reconwatch.sources.zeek import ZeekSource
 
 __all__ = ["Dialect", "decompressed", "names_first", "open_source", "reading_order", "recognise"]
 
-UNDERSTOOD = "a capture (pcap, pcapng), a Zeek log (TSV or JSON) or Suricata EVE, plain, .gz or .zst"
+UNKNOWN = (
+    "unknown content: not a capture (pcap, pcapng), a Zeek log (TSV or JSON) or Suricata EVE, plain, gzip or zstd"
+)
 
 
 def open_source(
@@ -41,7 +43,7 @@ def open_source(
     if dialect is None:
         raw.close()
         if not account.failed and not account.skipped:
-            account.fail(f"unknown content: not {UNDERSTOOD}" if head else "empty file")
+            account.fail(UNKNOWN if head else "empty file")
         else:
             account.failed = True
         return None

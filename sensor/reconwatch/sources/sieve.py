@@ -23,13 +23,13 @@ MOST_NAMES = 30_000
 """Names beyond which compiling takes seconds and hundreds of MB: every line is decoded and names looked up in a set."""
 
 _KELVIN = rb"\xe2\x84\xaa"
-_JSON_ESCAPES = (rb"\\u00", rb"\\u212a", _KELVIN)
+_JSON_ESCAPES = (rb"\\u(?:00|212a)", _KELVIN)
 _MARKS: dict[Spelling, tuple[bytes, ...]] = {
     # Headers; and printable ASCII that a name may be made of, written as an escape (Zeek src/Desc.cc).
     "tsv": (rb"(?:^|\x00)#", rb"\\x(?:2[def]|3[0-9]|[46][1-9a-f]|[57][0-9af]|e2\\x84\\xaa)", _KELVIN),
-    "json": (rb"\"method\"\s*:\s*\"PRI\"", *_JSON_ESCAPES),
+    "json": (rb"\"method\":\s?\"PRI\"", *_JSON_ESCAPES),
     # What blindness is told by: the sensor's drops, and QUIC whose hello stayed unread.
-    "eve": (rb"\"event_type\"\s*:\s*\"(?:stats|quic)\"", *_JSON_ESCAPES),
+    "eve": (rb"_type\":\s?\"(?:stats|quic)\"", *_JSON_ESCAPES),
 }
 
 
@@ -150,8 +150,9 @@ def _patterns(interest: Interest, spelling: Spelling, separator: bytes) -> tuple
         column = _literal(separator.decode("latin-1"))
         found.append(rb"(?:^|%b)(?:%b)(?:%b|\r|$)" % (column, ports, column))
     elif ports:
-        key = rb"resp_p" if spelling == "json" else rb"(?:dest|src)_port"
-        found.append(rb"%b\"\s*:\s*\"?(?:%b)[^0-9\n]" % (key, ports))
+        # Literals as long as can be: a repeated \s would make the automaton wake at the key of every line.
+        key = rb"resp_p" if spelling == "json" else rb"_port"
+        found += [rb"%b\"%b(?:%b)[^0-9\n]" % (key, colon, ports) for colon in (b":", b": ", b" : ", b":\"", b": \"")]
     if spelling == "tsv":
         column = _literal(separator.decode("latin-1"))
         found.append(rb"%bPRI%b" % (column, column))

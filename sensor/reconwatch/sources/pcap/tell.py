@@ -56,11 +56,13 @@ def bare_host(authority: str) -> str:
 class Teller:
     """Builds the events of one input and keeps those that are wanted in `out`, in the order they became known."""
 
-    __slots__ = ("_input", "_lookout", "account", "out", "place")
+    __slots__ = ("_addresses", "_funnel", "_input", "_lookout", "account", "out", "place")
 
     def __init__(self, opening: Opening) -> None:
         self._lookout = opening.lookout
+        self._addresses = opening.lookout.addresses
         self._input = opening.input
+        self._funnel = opening.funnel
         self.account = opening.account
         self.out: list[AnyEvent] = []
         self.place = 0
@@ -71,13 +73,19 @@ class Teller:
             self.account.events += 1
             self.out.append(event)
 
-    def wanted(self, name: str, server: str) -> bool:
-        """Whether an event with this name and server would be wanted: spares the making of those that are not."""
-        return self._lookout.names(name) or server in self._lookout.addresses
+    def _pointless(self, name: str | None, server: str) -> bool:
+        """The funnel: whether `Lookout.wants` would refuse every event with this name and server.
+
+        It asks for nothing else than these two in events other than answers, WHOIS lines and connections. Asking
+        first spares the making of the event, and the masking of its URI, for nearly all of the traffic.
+        """
+        return self._funnel and server not in self._addresses and not (name and self._lookout.names(name))
 
     def query(self, ts: float, at: Ends, name: str, qtype: int) -> None:
         """A DNS question."""
         client, client_port, server, server_port = at
+        if self._pointless(name, server):
+            return
         self._tell(
             DnsQuery(
                 ts=ts, client=client, client_port=client_port, server=server, server_port=server_port,
@@ -100,6 +108,8 @@ class Teller:
     ) -> None:
         """A hello, or a CONNECT."""
         client, client_port, server, server_port = at
+        if self._pointless(name, server):
+            return
         self._tell(
             Hello(
                 ts=ts, client=client, client_port=client_port, server=server, server_port=server_port,
@@ -112,6 +122,8 @@ class Teller:
     ) -> None:
         """An HTTP request."""
         client, client_port, server, server_port = at
+        if self._pointless(host, server):
+            return
         self._tell(
             HttpRequest(
                 ts=ts, client=client, client_port=client_port, server=server, server_port=server_port,

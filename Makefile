@@ -1,0 +1,49 @@
+# `make demo` and `make test` are each enough on a fresh clone: python3 (3.11 or later) with venv and pip, and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.DELETE_ON_ERROR:
+.PHONY: demo test lint types pcaps pcaps-check clean
+
+demo: $(VENV)/.runs ## replay the captures of pcaps/ with the demo site
+	$(BIN)/reconwatch replay pcaps/*.pcap --site pcaps/demo-site.yaml --format table
+
+test: $(VENV)/.tests lint types ## every gate there is
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.tests
+	$(BIN)/mypy
+
+pcaps: $(VENV)/.tests ## make the captures anew, and their checksums in pcaps/manifest.yaml
+	$(BIN)/python pcaps/gen
+
+pcaps-check: $(VENV)/.tests ## fail if the generators no longer make what is checked in
+	$(BIN)/python pcaps/gen --check
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Each stamp says that the environment holds what pyproject.toml asked for when it was written.
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	    { echo "reconwatch needs Python 3.11 or later: make PYTHON=/path/to/python3.11 (here: $$($(PYTHON) --version 2>&1))" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	    { echo "$(PYTHON) cannot make virtual environments: apt install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.runs: pyproject.toml $(VENV)/.made
+	$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.tests: pyproject.toml $(VENV)/.made
+	$(PIP) install --editable '.[test]'
+	@touch $@ $(VENV)/.runs
