@@ -51,7 +51,11 @@ def imports(path: Path) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module == "reconwatch":
-            found |= {alias.name for alias in node.names if (PACKAGE / f"{alias.name}.py").exists() or (PACKAGE / alias.name).is_dir()}
+            found |= {
+                alias.name
+                for alias in node.names
+                if (PACKAGE / f"{alias.name}.py").exists() or (PACKAGE / alias.name).is_dir()
+            }
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("reconwatch."):
             found.add(room_of(node.module or ""))
         elif isinstance(node, ast.Import):
@@ -84,7 +88,14 @@ def test_only_the_pipeline_and_the_command_line_import_every_room() -> None:
 def test_only_the_command_line_prints_or_exits() -> None:
     for path in FILES:
         calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
-        told = {ast.unparse(call.func) for call in calls} & {"print", "sys.exit", "exit", "quit", "click.echo", "os._exit"}
+        told = {ast.unparse(call.func) for call in calls} & {
+            "print",
+            "sys.exit",
+            "exit",
+            "quit",
+            "click.echo",
+            "os._exit",
+        }
         assert not told or path.name == "cli.py", f"{path}: {told}"
 
 

@@ -6,7 +6,18 @@ from reconwatch.events import AnyEvent
 from reconwatch.meet import Meet
 from reconwatch.visits import Visit
 from tests.story import (
-    CATALOG, HOST, OTHER, PROXY, RESOLVER, SITE, answer, connection, get, hello, query, whois,
+    CATALOG,
+    HOST,
+    OTHER,
+    PROXY,
+    RESOLVER,
+    SITE,
+    answer,
+    connection,
+    get,
+    hello,
+    query,
+    whois,
 )  # fmt: skip
 
 
@@ -20,7 +31,12 @@ def summary(*events: AnyEvent) -> list[tuple[str, str, int, str]]:
 
 
 def test_a_query_and_the_hello_after_it_are_one_visit_counted_by_the_hello() -> None:
-    events = query(0, "api.shodan.io"), query(0, "api.shodan.io", qtype=28), answer(0.1, "api.shodan.io"), hello(0.2, "api.shodan.io")
+    events = (
+        query(0, "api.shodan.io"),
+        query(0, "api.shodan.io", qtype=28),
+        answer(0.1, "api.shodan.io"),
+        hello(0.2, "api.shodan.io"),
+    )
     assert summary(*events) == [(HOST, "shodan", 1, "connections")]
 
 
@@ -57,7 +73,9 @@ def test_a_connection_to_port_43_gets_its_servers_name_from_the_answer() -> None
 
 
 def test_an_answer_to_somebody_else_names_a_whois_server_too() -> None:
-    assert summary(answer(0, "whois.ripe.net", client=OTHER), connection(1, 43)) == [(HOST, "ripe-whois", 1, "connections")]
+    assert summary(answer(0, "whois.ripe.net", client=OTHER), connection(1, 43)) == [
+        (HOST, "ripe-whois", 1, "connections")
+    ]
 
 
 def test_a_whois_query_and_its_connection_are_one() -> None:
@@ -153,7 +171,9 @@ def test_a_resolver_whose_clients_are_not_seen_is_a_visitor_itself() -> None:
 
 def test_a_busy_host_is_visited_by_path_only() -> None:
     assert summary(hello(0, "www.google.com"), get(1, "www.google.com", "/search?q=x")) == []
-    assert summary(get(1, "www.google.com", "/transparencyreport/api?domain=x")) == [(HOST, "transparency", 1, "http requests")]
+    assert summary(get(1, "www.google.com", "/transparencyreport/api?domain=x")) == [
+        (HOST, "transparency", 1, "http requests")
+    ]
 
 
 def test_no_event_is_lost_or_doubled_between_visits() -> None:

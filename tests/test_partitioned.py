@@ -1,5 +1,7 @@
 """The first test of the design: any number of partitions, any order within the lateness, the same notices."""
 
+import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,9 +12,6 @@ from reconwatch.notices import Notice
 from reconwatch.partitioned import Partition, PartitionedRunner, StateVersionError
 from reconwatch.sightings import Sighting
 from tests.story import sighting
-
-import msgspec
-import pytest
 
 LATENESS = 600.0
 """Seconds of disorder that a live run allows; see DESIGN.md on time."""
@@ -28,7 +27,9 @@ sightings = st.builds(
     count=st.integers(1, 20),
     counted=st.sampled_from(["http requests", "connections", "dns names"]),
     technique=st.just("T1596.005"),
-    targets=st.lists(st.sampled_from(["203.0.113.1", "203.0.113.2", "203.0.113.10"]), max_size=2, unique=True).map(tuple),
+    targets=st.lists(st.sampled_from(["203.0.113.1", "203.0.113.2", "203.0.113.10"]), max_size=2, unique=True).map(
+        tuple
+    ),
     connected=st.booleans(),
 )
 

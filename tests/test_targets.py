@@ -121,7 +121,9 @@ addresses = st.one_of(
 )
 names = st.from_regex(r"([a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?\.){0,3}acme-widgets\.com", fullmatch=True)
 assets = st.one_of(addresses.map(str), addresses.map(lambda a: a.exploded), names)
-forms = st.sampled_from(["/host/{}", "/search?q={}", "/a/{}/b?x=1", "/?u=https://other.example/?q={}", "/x?a=1&q=net:{}&b=2"])
+forms = st.sampled_from(
+    ["/host/{}", "/search?q={}", "/a/{}/b?x=1", "/?u=https://other.example/?q={}", "/x?a=1&q=net:{}&b=2"]
+)
 spelt = st.sampled_from(
     [
         lambda text: text,
@@ -135,19 +137,21 @@ spelt = st.sampled_from(
 
 @given(assets, forms, spelt)
 def test_any_asset_in_any_form_and_spelling_is_found(asset: str, form: str, spell) -> None:
-    expected = str(ipaddress.ip_address(asset)) if ":" in asset or asset[0] == "2" and asset.count(".") == 3 else asset
+    expected = str(ipaddress.ip_address(asset)) if ":" in asset or asset.startswith("203.0.113.") else asset
     assert expected in found(form.format(spell(asset)))
 
 
 @given(assets)
 def test_any_asset_inside_base64_is_found(asset: str) -> None:
-    expected = str(ipaddress.ip_address(asset)) if ":" in asset or asset[0] == "2" and asset.count(".") == 3 else asset
+    expected = str(ipaddress.ip_address(asset)) if ":" in asset or asset.startswith("203.0.113.") else asset
     word = base64.b64encode(f'host="{asset}"'.encode()).decode()
     assert expected in found(f"/api/search?qbase64={word}")
     assert expected in found(f"/api/search?qbase64={quote(word, safe='')}")
 
 
-@pytest.mark.parametrize("text", ["a" * 60_000, "1." * 30_000, ":" * 60_000, "a:" * 30_000, "%25" * 20_000, "-" * 60_000])
+@pytest.mark.parametrize(
+    "text", ["a" * 60_000, "1." * 30_000, ":" * 60_000, "a:" * 30_000, "%25" * 20_000, "-" * 60_000]
+)
 def test_a_long_hostile_text_names_nothing_and_does_not_stall_the_reading(text: str) -> None:
     assert found(text) == set()
 

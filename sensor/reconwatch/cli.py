@@ -29,6 +29,9 @@ EXIT_USAGE = 2
 EXIT_UNREADABLE = 3
 """Not one input could be read."""
 
+LONG_WORK = 20_000_000
+"""Bytes of input from which a progress bar is worth its 60 ms."""
+
 FORMATS = ("table", "jsonl", "notice-log", "eve")
 VERDICTS = ("monitor", "investigate", "escalate")
 
@@ -47,7 +50,7 @@ def stop(line: str, status: int = EXIT_USAGE) -> NoReturn:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.version_option(__version__, message="reconwatch %(version)s")
 def main() -> None:
     """Notice who looks us up in open technical databases (ATT&CK T1596), and what follows."""
 
@@ -167,10 +170,6 @@ def _progress(inputs: Sequence[Path | BinaryIO]) -> Iterator[Callable[[int], Non
         yield lambda done: bar.advance(task, done)
 
 
-LONG_WORK = 20_000_000
-"""Bytes of input from which a bar is worth its 60 ms."""
-
-
 def _size(path: Path) -> int:
     files = path.rglob("*") if path.is_dir() else [path]
     with contextlib.suppress(OSError):
@@ -211,13 +210,14 @@ def site_init(sources: tuple[Path, ...], output: Path | None) -> None:
 def site_check(path: Path) -> None:
     """Say everything that is wrong with a site.yaml, with the line and what to write instead."""
     from reconwatch.detectors import default_thresholds
+    from reconwatch.pipeline import counted
     from reconwatch.site import check
 
     problems = check(path, thresholds=default_thresholds())
     _tell(problems)
     if any(problem.severity == "error" for problem in problems):
         sys.exit(EXIT_USAGE)
-    click.echo(f"{path}: good" + (f", {len(problems)} warnings" if problems else ""))
+    click.echo(f"{path}: good" + (f", {counted(len(problems), 'warning')}" if problems else ""))
 
 
 @main.command()

@@ -39,7 +39,7 @@ class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
 
 
 class DnsQuery(Event, frozen=True, gc=False, tag="dns"):
-    """A question. `name` is lower-case without the root dot; bytes that are not UTF-8 appear as `\\xNN`."""
+    r"""A question. `name` is lower-case without the root dot; bytes that are not UTF-8 appear as `\xNN`."""
 
     kind: ClassVar[str] = "dns"
     name: str

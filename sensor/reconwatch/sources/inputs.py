@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from reconwatch.account import Account, Warn
 from reconwatch.events import AnyEvent
@@ -28,9 +28,7 @@ class Inputs:
     progress: Callable[[int], None]
 
 
-def read_inputs(
-    origins: Iterable[Path | BinaryIO], shared: Inputs, accounts: list[Account]
-) -> Iterator[AnyEvent]:
+def read_inputs(origins: Iterable[Path | BinaryIO], shared: Inputs, accounts: list[Account]) -> Iterator[AnyEvent]:
     """The events of all inputs, one input after the other; each one's account is added to `accounts`.
 
     An input that cannot be opened, or fails while it is read, ends alone. Folders are searched at any depth; a file
@@ -40,7 +38,12 @@ def read_inputs(
     streams = [origin for origin in origins if not isinstance(origin, Path)]
     for number, stream in enumerate(streams):
         yield from _read(stream, Account("-", shared.warn), number, shared, accounts)
-    found = {path: sought for origin in origins if isinstance(origin, Path) for path, sought in _files(origin, shared.warn, accounts)}
+    found = {
+        path: sought
+        for origin in origins
+        if isinstance(origin, Path)
+        for path, sought in _files(origin, shared.warn, accounts)
+    }
     ordered = sorted(found, key=lambda path: (reading_order(path), path))
     for number, path in enumerate(ordered, len(streams)):
         account = Account(str(path), _quiet_about_others(shared.warn) if found[path] else shared.warn)
@@ -68,14 +71,17 @@ def _quiet_about_others(warn: Warn) -> Warn:
     return lambda line: None if UNKNOWN in line else warn(line)
 
 
-def _read(origin: Path | BinaryIO, account: Account, number: int, shared: Inputs, accounts: list[Account]) -> Iterator[AnyEvent]:
+def _read(
+    origin: Path | BinaryIO, account: Account, number: int, shared: Inputs, accounts: list[Account]
+) -> Iterator[AnyEvent]:
     accounts.append(account)
     try:
         raw = origin.open("rb", buffering=0) if isinstance(origin, Path) else origin
     except OSError as error:
         account.fail(f"cannot be opened: {(error.strerror or str(error)).lower()}")
         return
-    source = open_source(_Metered(raw, shared.progress), shared.lookout, account, number, shared.funnel)
+    metered = cast(BinaryIO, _Metered(raw, shared.progress))
+    source = open_source(metered, shared.lookout, account, number, shared.funnel)
     if source is None:
         return
     try:
@@ -104,6 +110,12 @@ class _Metered(io.RawIOBase):
         count = self._raw.readinto(buffer)  # type: ignore[attr-defined]  # raw and buffered streams have it
         self._tell(count or 0)
         return count or 0
+
+    def seekable(self) -> bool:
+        return self._raw.seekable()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._raw.seek(offset, whence)
 
     def close(self) -> None:
         self._raw.close()

@@ -1,0 +1,23 @@
+"""A capture as disks and taps really leave them: one packet cut by the snap length, the last record cut by a crash."""
+
+from __future__ import annotations
+
+from cast import VISITOR
+from tape import Tape, clock
+from visits import tls_visit, web_visit
+
+START = clock(15, 20, 55.5)
+SNAPPED = 96
+"""Bytes that are left of one packet."""
+LOST = 41
+"""Bytes that the end of the file lacks."""
+
+
+def pcap() -> bytes:
+    """The capture."""
+    tape = Tape()
+    tls_visit(tape, START, VISITOR, "www.shodan.io", browser=False)
+    body = '{"note":"' + "long answer " * 60 + '"}'
+    web_visit(tape, START + 20.0, VISITOR, "ip-api.com", ["/json/203.0.113.10"], body=body)
+    tls_visit(tape, START + 40.0, VISITOR, "www.example.org", browser=False)
+    return tape.pcap(cut={tape.number_of(b"long answer"): SNAPPED})[:-LOST]
