@@ -37,13 +37,11 @@ def _answer_data(name: str, qtype: int, text: str | None) -> bytes | None:
     return None
 
 
-def message(
-    ident: int, name: str, qtype: int, *, answer: bool = False, text: str | None = None, recursive: bool = True
-) -> bytes:
+def message(ident: int, name: str, qtype: int, *, answer: bool = False, text: str | None = None) -> bytes:
     """A query or its answer, with EDNS (RFC 6891)."""
     question = wire_name(name) + struct.pack(">HH", qtype, 1)
     data = _answer_data(name, qtype, text) if answer else None
-    flags = 0x0100 * recursive | (0x8080 if answer else 0)
+    flags = 0x8180 if answer else 0x0100
     record = b"" if data is None else struct.pack(">HHHIH", 0xC00C, qtype, 1, TTL, len(data)) + data
     edns = b"\0" + struct.pack(">HHIH", 41, 1232, 0, 0)
     return struct.pack(">HHHHHH", ident, flags, 1, data is not None, 0, 1) + question + record + edns
@@ -70,9 +68,8 @@ def ask(
 
 def _ask_upstream(tape: Tape, at: float, name: str, qtype: int, text: str | None, seed: int) -> None:
     port, ident = 32768 + (seed >> 3) % 28000, seed & 0xFFFF
-    query = message(ident, name, qtype, recursive=False)
-    answer = message(ident, name, qtype, answer=True, text=text, recursive=False)
-    tape.record(at, RESOLVER, UPSTREAM, _datagram(port, 53, query))
+    answer = message(ident, name, qtype, answer=True, text=text)
+    tape.record(at, RESOLVER, UPSTREAM, _datagram(port, 53, message(ident, name, qtype)))
     tape.record(at + 2 * WAN, UPSTREAM, RESOLVER, _datagram(53, port, answer))
 
 

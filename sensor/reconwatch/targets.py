@@ -86,12 +86,17 @@ def unbase64(word: str) -> str | None:
 
 _V4 = r"\d{1,3}(?:\.\d{1,3}){3}"
 _RANGE4 = re.compile(rf"(?<![0-9A-Za-z.])({_V4})\s*-\s*({_V4})(?![0-9A-Za-z]|\.\d)")
-_ADDRESS4 = re.compile(rf"(?<![0-9A-Za-z.])({_V4})(?:/(\d{{1,2}})(?![0-9]))?(?![0-9A-Za-z]|\.\d)")
+_ADDRESS4 = re.compile(rf"(?<![0-9A-Za-z.])({_V4})(?:[/,](\d{{1,2}})(?![0-9.]))?(?![0-9A-Za-z]|\.\d)")
+"""A comma before the prefix length is DNSDB's spelling, where a slash would end the path segment."""
+_REVERSE_ZONES = (".in-addr.arpa", ".ip6.arpa")
+_REVERSE_NAME = re.compile(
+    r"(?<![0-9A-Za-z.-])([0-9a-f]+(?:\.[0-9a-f]+)*)\.(?:in-addr|ip6)\.arpa(?![\w-])", re.IGNORECASE
+)
 _WILDCARD4 = re.compile(r"(?<![0-9A-Za-z.])(\d{1,3}(?:\.\d{1,3}){0,2})((?:\.\*)+)(?![0-9A-Za-z])")
 _WORD6 = re.compile(r"([0-9A-Za-z:.]+)(?:/(\d{1,3})(?![0-9]))?")
 _ASN = re.compile(
-    r"""(?<![0-9A-Za-z])
-        (?: ASN?[\s:=_"'-]{0,4}                 # AS64496, asn:"64496", as=64496
+    r"""(?:(?<![0-9A-Za-z]) | (?<=![a-z]))       # IRRd glues its own command in front: !gAS64496
+        (?: AS(?:N(?:__in)?)?[\s:=_"'-]{0,4}    # AS64496, asn:"64496", as=64496, asn__in=64496
           | aut-?num(?:ber)?[/\s:=_"']{1,3}     # /autnum/64496 (RDAP), aut-num: 64496 (RPSL)
         )
         (\d{1,10})(?![0-9A-Za-z]|\.\d)""",
@@ -100,7 +105,7 @@ _ASN = re.compile(
 
 
 def networks_in(text: str) -> Iterator[tuple[Network | tuple[Address, Address], str]]:
-    """Every address, CIDR, wildcard (`203.0.113.*`) and `first-last` range in `text`, with its canonical spelling.
+    """Every address, CIDR, wildcard, reverse name and `first-last` range in `text`, with its canonical spelling.
 
     A prefix length counts only when no host bits are set (`/host/203.0.113.10/24` is an address and a page number).
     """
@@ -113,6 +118,10 @@ def networks_in(text: str) -> Iterator[tuple[Network | tuple[Address, Address], 
     for word, length in _WORD6.findall(text):
         if word.count(":") >= 2 and len(word) <= 64:
             yield from _found(_address6(word), length)
+    for labels in _REVERSE_NAME.findall(text):
+        named = unreversed(labels)
+        if named is not None:
+            yield ipaddress.ip_network(named.value), named.value
     for octets, stars in _WILDCARD4.findall(text):
         known = octets.split(".")
         if len(known) + stars.count("*") <= 4:
@@ -159,7 +168,8 @@ def _network(text: str) -> Network | None:
 
 # ---------------------------------------------------------------- names in text
 
-_WORD = re.compile(r"[\w.-]+")
+_WORD = re.compile(r"[\w.-]++(?!:[^\d/])")
+"""A word in which a name may stand; not the key of a filter (`ssl.cert.subject.cn:`)."""
 _EXTENSION = re.compile(r"\.(?:json|jsonp|html?|xml|txt|csv|php|aspx?|jsp)$")
 
 
@@ -167,7 +177,7 @@ def names_in(text: str) -> Iterator[str]:
     """Every host name in `text`, as lower-case A-labels without root dot, wildcard or a file extension behind it."""
     for word in _WORD.findall(text):
         name = canonical_name(word) if "." in word else None
-        if name is not None:
+        if name is not None and not name.endswith(_REVERSE_ZONES):
             yield name
 
 
@@ -308,8 +318,7 @@ def _read_piece(kind: str, piece: str) -> Iterable[Named]:
         case "range":
             return (_named_network(network, value) for network, value in networks_in(piece))
         case "domain":
-            name = canonical_name(piece.lstrip("*%."))
-            return (Named("domain", name),) if name else ()
+            return named_in(piece) if piece.lower().rstrip(".").endswith(_REVERSE_ZONES) else _read_name(piece)
         case "asn":
             return (Named("asn", f"AS{int(re.sub('[^0-9]', '', piece))}"),)
         case "text":
@@ -320,6 +329,11 @@ def _read_piece(kind: str, piece: str) -> Iterable[Named]:
             named = unreversed(piece)
             return (named,) if named else ()
     return ()
+
+
+def _read_name(piece: str) -> tuple[Named, ...]:
+    name = canonical_name(piece.lstrip("*%."))
+    return (Named("domain", name),) if name else ()
 
 
 # ---------------------------------------------------------------- our own assets

@@ -63,12 +63,17 @@ class Catalog:
         return self._ports.get(port) if port is not None else None
 
     def asked(self, service: Service, layer: str, text: str, *, decoded: bool = False) -> tuple[Named, ...] | None:
-        """What a query names by the service's own templates, whoever owns it; None if it fits none of them."""
+        """What a query names by the service's own templates, whoever owns it; None if it fits none of them.
+
+        A template that fits but reads nothing gives way to the next: `/{domain}` also fits an address.
+        """
+        fits = None
         for template in self._compiled(service, layer):
             named = template.read(text, decoded=decoded)
-            if named is not None:
+            if named:
                 return named
-        return None
+            fits = named if fits is None else fits
+        return fits
 
     def _compiled(self, service: Service, layer: str) -> tuple[Template, ...]:
         key = (service.id, layer)

@@ -1,0 +1,232 @@
+"""The law of the sieve: whatever the Lookout wants, the sieve hits."""
+
+from __future__ import annotations
+
+import builtins
+import io
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconwatch.account import Account
+from reconwatch.interest import Interest, Lookout
+from reconwatch.sources.lines import Block, Blocks
+from reconwatch.sources.sieve import EveryLine, Sieve, sieve_for
+from reconwatch.sources.spelling import spellings
+
+NAMES = frozenset(
+    {"shodan.io", "=crt.sh", "search.censys.io", "whois.team_cymru.com", "xn--bcher-kva.example", "robtex.kk"}
+)
+PORTS = frozenset({43, 4343})
+
+labels = st.text("abcdefghijklmnopqrstuvwxyz0123456789-_", min_size=1, max_size=8)
+wanted_names = st.one_of(
+    st.sampled_from(sorted(name.removeprefix("=") for name in NAMES)),
+    st.builds("{}.{}".format, labels, st.sampled_from(sorted(n for n in NAMES if not n.startswith("=")))),
+)
+
+
+@st.composite
+def any_case(draw, names=wanted_names):
+    """A wanted name as a client may write it: mixed case, a root dot, now and then the Kelvin sign for a k."""
+    name = draw(names)
+    letters = [draw(st.sampled_from([c, c.upper()] + (["\u212a"] if c == "k" else []))) for c in name]
+    return "".join(letters) + draw(st.sampled_from(["", "."]))
+
+
+@st.composite
+def json_text(draw, text):
+    """The text as a JSON string, with any characters written as escapes."""
+    out = []
+    for character in draw(text):
+        escape = draw(st.integers(0, 9))
+        if escape == 0 or (ord(character) > 127 and escape < 5):
+            code = f"{ord(character):04x}"
+            out.append("\\u" + (code.upper() if draw(st.booleans()) else code))
+        else:
+            out.append(character)
+    return '"' + "".join(out) + '"'
+
+
+def tsv_text(name: str, places: set[int]) -> str:
+    """The text as Zeek's ASCII writer may write it, with the characters at some places escaped."""
+    return "".join(
+        "".join(f"\\x{byte:02x}" for byte in character.encode()) if place in places else character
+        for place, character in enumerate(name)
+    )
+
+
+def hits(sieve, content: bytes, size: int) -> list[bytes]:
+    return [
+        block.line(start, end)
+        for block in Blocks(io.BytesIO(content), Account("log"), block=size)
+        for start, end in sieve.lines(block)
+    ]
+
+
+def lookout() -> Lookout:
+    return Lookout(Interest(names=NAMES, ports=PORTS))
+
+
+noise = st.lists(st.text(st.characters(blacklist_characters="\n\r\0", max_codepoint=0x2FF), max_size=60), max_size=6)
+
+
+@given(json_text(any_case()), st.sampled_from(["json", "eve"]), noise, noise, st.integers(16, 200))
+def test_a_json_line_with_a_wanted_name_hits_in_any_case_and_escaping(text, spelling, before, after, size):
+    assert lookout().names(json.loads(text))
+    line = f'{{"a":"x","query":{text},"b":1}}'.encode()
+    content = "\n".join([*before, ""]).encode() + line + b"\n" + "\n".join(after).encode()
+    assert line in hits(Sieve(lookout(), spelling), content, size)
+
+
+@given(any_case(), st.sets(st.integers(0, 30)), noise, noise, st.integers(16, 200))
+def test_a_tsv_line_with_a_wanted_name_hits_in_any_case_and_escaping(name, places, before, after, size):
+    line = f"1.5\tCx\t{tsv_text(name, places)}\t-".encode()
+    content = "\n".join([*before, ""]).encode() + line + b"\n" + "\n".join(after).encode()
+    assert line in hits(Sieve(lookout(), "tsv"), content, size)
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.text("abcXYZ ./\t", max_size=30)), max_size=40),
+    st.integers(16, 400),
+    st.sampled_from(["tsv", "json", "eve"]),
+)
+def test_each_line_comes_once_in_order_and_a_line_without_a_name_does_not(lines, size, spelling):
+    texts = [text + ("SHODAN.io crt.sh" if hit else "") for hit, text in lines]
+    content = "\n".join(texts).encode()
+    assert hits(Sieve(lookout(), spelling), content, size) == [
+        t.encode() for (hit, _), t in zip(lines, texts, strict=True) if hit
+    ]
+
+
+@pytest.mark.parametrize("spelling", ["tsv", "json", "eve"])
+@pytest.mark.parametrize(
+    "address", ["198.18.4.2", "2001:db8::1", "2001:db8:0:1:1:1:1:1", "::1.2.3.4", "::ffff:192.0.2.1"]
+)
+def test_every_spelling_of_a_learned_address_hits(spelling, address):
+    seeking = lookout()
+    seeking.addresses.add(address)
+    for text in spellings(address, spelling):
+        line = f"a\t{text.upper()}\tb".encode()
+        assert hits(Sieve(seeking, spelling), b"x\n" + line + b"\ny\n", 64) == [line]
+
+
+def test_eve_addresses_are_looked_for_in_eight_groups_and_zeeks_compressed():
+    assert "2001:0db8:0000:0000:0000:0000:0000:0001" in spellings("2001:db8::1", "eve")
+    assert spellings("2001:db8::1", "tsv") == {"2001:db8::1"}
+
+
+@given(st.permutations(range(12)), st.integers(64, 4000))
+def test_what_a_line_teaches_is_found_behind_it_in_the_same_block_and_in_later_ones(order, size):
+    seeking = lookout()
+    sieve = Sieve(seeking, "tsv")
+    lines = []
+    for n in order:
+        lines += [
+            f"shodan.io\tteaches {n}",
+            f"before\t198.18.0.{n + 200}",
+            f"connects to\t198.18.0.{n + 100}",
+            "nothing",
+        ]
+    seen = []
+    for block in Blocks(io.BytesIO("\n".join(lines).encode()), Account("log"), block=size):
+        for start, end in sieve.lines(block):
+            line = block.line(start, end).decode()
+            seen.append(line)
+            if "teaches" in line:
+                seeking.addresses.add(f"198.18.0.{int(line.split()[-1]) + 100}")
+    assert seen == [line for line in lines if "teaches" in line or "connects" in line]
+
+
+def test_what_another_source_learned_is_found_from_the_next_line_taken_on():
+    seeking = lookout()
+    sieve = Sieve(seeking, "tsv")
+    content = bytearray(b"198.18.4.2 unknown yet\nshodan.io\n198.18.4.2 known\n")
+    lines = sieve.lines(Block(content, 0, len(content), 0, 1))
+    assert next(lines) == (23, 32)
+    seeking.addresses.add("198.18.4.2")
+    assert list(lines) == [(33, 49)]
+
+
+@pytest.mark.parametrize(
+    ("spelling", "line", "wanted"),
+    [
+        ("tsv", "10.0.0.1\t4000\t10.0.0.2\t43\ttcp", True),
+        ("tsv", "43\tfirst", True),
+        ("tsv", "last\t43", True),
+        ("tsv", "last\t43\r", True),
+        ("tsv", "10.0.0.1\t4000\t10.0.0.43\t443\ttcp", False),
+        ("json", '{"id.resp_p":43,"proto":"tcp"}', True),
+        ("json", '{"id_resp_p": 43}', True),
+        ("json", '{"id.resp_p":443}', False),
+        ("json", '{"id.resp_p":4343}', True),
+        ("json", '{"id.orig_p":43}', False),
+        ("eve", '{"src_port":43,"dest_port":5000}', True),
+        ("eve", '{"dest_port": 43}', True),
+        ("eve", '{"dest_port":430}', False),
+    ],
+)
+def test_a_port_of_interest_hits_in_each_dialects_spelling(spelling, line, wanted):
+    found = hits(Sieve(lookout(), spelling), b"x\n" + line.encode() + b"\ny\n", 256)
+    assert bool(found) is wanted
+
+
+def test_a_port_is_found_between_the_separators_a_log_declares():
+    assert hits(Sieve(lookout(), "tsv", b","), b"a,43,b\na\t43\tb\n", 64) == [b"a,43,b"]
+
+
+def test_headers_always_reach_the_reader():
+    assert hits(Sieve(lookout(), "tsv"), b"#separator \\x09\n1\t2\n#close\t2026\n\0\0#path\tdns\n", 256) == [
+        b"#separator \\x09",
+        b"#close\t2026",
+        b"#path\tdns",
+    ]
+
+
+def test_an_interest_in_nothing_still_sieves():
+    sieve = Sieve(Lookout(Interest()), "json")
+    assert hits(sieve, b'{"query":"shodan.io"}\n', 64) == []
+
+
+def test_a_thousand_names_compile_quickly():
+    import time
+
+    names = frozenset(f"name{n}.example{n % 7}.org" for n in range(1000))
+    began = time.process_time()
+    Sieve(Lookout(Interest(names=names)), "eve")
+    assert time.process_time() - began < 0.5  # 20 ms where it was measured
+
+
+def test_without_hyperscan_every_line_is_decoded_and_that_is_said_once_a_run(monkeypatch):
+    real = builtins.__import__
+
+    def missing(name, *rest, **more):
+        if name == "hyperscan":
+            raise ImportError(name)
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+    told = []
+    seeking = lookout()
+    for path in ("dns.log", "conn.log"):
+        assert isinstance(sieve_for(seeking, Account(path, warn=told.append), "tsv"), EveryLine)
+    assert told == ["hyperscan is not installed: every line is decoded (slower, same result)"]
+
+
+def test_without_the_funnel_every_line_is_decoded_and_nothing_is_said():
+    told = []
+    assert isinstance(sieve_for(lookout(), Account("x", warn=told.append), "eve", funnel=False), EveryLine)
+    assert told == []
+
+
+def test_more_names_than_are_worth_compiling_are_looked_up_instead():
+    told = []
+    many = Lookout(Interest(names=frozenset(f"n{n}.example" for n in range(30_001))))
+    assert isinstance(sieve_for(many, Account("x", warn=told.append), "eve"), EveryLine)
+    assert len(told) == 1
+
+
+settings.register_profile("sieve", deadline=None)
+settings.load_profile("sieve")
