@@ -121,7 +121,7 @@ def sighting(
         count=count,
         counted=counted,
         queries=len(targets) if queries is None else queries,
-        targets=tuple(sorted(Target("ip", value, "203.0.113.0/24") for value in targets)),
+        targets=tuple(Target("ip", value, "203.0.113.0/24") for value in sorted(targets)),
         kinds=(kind,),
         target_kinds=(kind,) if targets else (),
         connected=connected,

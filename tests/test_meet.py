@@ -30,6 +30,11 @@ def summary(*events: AnyEvent) -> list[tuple[str, str, int, str]]:
     return [(visit.client, visit.service, visit.count, visit.counted) for visit in visits(*events)]
 
 
+def used(*events: AnyEvent) -> list[tuple[str, str, int, str]]:
+    """Without the visits that resolved a name and no more."""
+    return [visit for visit in summary(*events) if visit[3] != "dns names"]
+
+
 def test_a_query_and_the_hello_after_it_are_one_visit_counted_by_the_hello() -> None:
     events = (
         query(0, "api.shodan.io"),
@@ -73,7 +78,7 @@ def test_a_connection_to_port_43_gets_its_servers_name_from_the_answer() -> None
 
 
 def test_an_answer_to_somebody_else_names_a_whois_server_too() -> None:
-    assert summary(answer(0, "whois.ripe.net", client=OTHER), connection(1, 43)) == [
+    assert used(answer(0, "whois.ripe.net", client=OTHER), connection(1, 43)) == [
         (HOST, "ripe-whois", 1, "connections")
     ]
 
@@ -82,22 +87,26 @@ def test_a_whois_query_and_its_connection_are_one() -> None:
     assert summary(connection(1, 43), whois(1.1, "acme-widgets.com")) == [(HOST, "whois", 1, "connections")]
 
 
+def test_an_answer_whose_question_was_not_seen_tells_of_the_question() -> None:
+    assert summary(answer(0, "crt.sh")) == [(HOST, "crt-sh", 1, "dns names")]
+
+
 def test_an_expired_answer_names_nothing() -> None:
-    assert summary(answer(0, "crt.sh", ttl=300), connection(299, 5432)) == [(HOST, "crt-sh", 1, "connections")]
-    assert summary(answer(0, "crt.sh", ttl=300), connection(301, 5432)) == []
+    assert used(answer(0, "crt.sh", ttl=300), connection(299, 5432)) == [(HOST, "crt-sh", 1, "connections")]
+    assert used(answer(0, "crt.sh", ttl=300), connection(301, 5432)) == []
 
 
 def test_the_last_name_given_to_an_address_is_the_one_that_counts() -> None:
     events = answer(0, "crt.sh"), answer(1, "www.example.org"), connection(2, 5432)
-    assert summary(*events) == []
+    assert used(*events) == []
 
 
 def test_an_answer_to_another_client_does_not_name_a_web_server() -> None:
-    assert summary(answer(0, "crt.sh", client=OTHER), connection(1, 8080)) == []
+    assert used(answer(0, "crt.sh", client=OTHER), connection(1, 8080)) == []
 
 
 def test_a_connection_whose_own_record_says_its_name_is_not_named_by_dns() -> None:
-    assert summary(answer(0, "crt.sh"), connection(1, 443, service="ssl"), hello(1.1, "www.example.org")) == []
+    assert used(answer(0, "crt.sh"), connection(1, 443, service="ssl"), hello(1.1, "www.example.org")) == []
 
 
 def test_a_hello_without_a_name_is_named_by_dns() -> None:
@@ -105,7 +114,7 @@ def test_a_hello_without_a_name_is_named_by_dns() -> None:
 
 
 def test_a_connection_that_never_came_about_is_no_visit() -> None:
-    assert summary(answer(0, "whois.ripe.net"), connection(1, 43, established=False)) == []
+    assert used(answer(0, "whois.ripe.net"), connection(1, 43, established=False)) == []
 
 
 def test_what_two_inputs_told_is_one_event_with_two_witnesses() -> None:

@@ -85,9 +85,9 @@ def test_upstream_views_are_evidence_and_never_counted() -> None:
 
 
 def test_a_nameless_connection_says_how_its_server_was_named() -> None:
-    (sighting,) = seen(answer(0, "crt.sh"), connection(1, 5432))
-    assert sighting.evidence[0].detail == "TCP connection to port 5432, server named by DNS"
-    assert sighting.evidence[0].host == "crt.sh"
+    (sighting,) = seen(query(0, "crt.sh"), answer(0, "crt.sh"), connection(1, 5432))
+    assert sighting.evidence[-1].detail == "TCP connection to port 5432, server named by DNS"
+    assert sighting.evidence[-1].host == "crt.sh"
 
 
 def test_a_long_visit_shows_its_first_and_last_events() -> None:

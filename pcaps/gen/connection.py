@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
 from cast import Party
 from scapy.layers.inet import TCP
@@ -33,7 +34,7 @@ class Tcp:
         self.now += GAP
         self._send(0, "A")
 
-    def _send(self, side: int, flags: str, payload: bytes = b"", options: list[tuple[str, object]] | None = None) -> None:
+    def _send(self, side: int, flags: str, payload: bytes = b"", options: Any = ()) -> None:
         ends = (self._client, self._server) if side == 0 else (self._server, self._client)
         segment = TCP(
             sport=self._ports[side],
@@ -42,7 +43,7 @@ class Tcp:
             ack=self._next[1 - side] if "A" in flags else 0,
             flags=flags,
             window=WINDOW,
-            options=options or [],
+            options=list(options),
         )
         self._tape.record(self.now, *ends, segment / Raw(payload) if payload else segment)
         self._next[side] = (self._next[side] + len(payload) + ("S" in flags) + ("F" in flags)) & 0xFFFFFFFF

@@ -77,7 +77,9 @@ def _datagram(source: int, target: int, payload: bytes) -> UDP:
     return UDP(sport=source, dport=target) / Raw(payload)
 
 
-def resolve(tape: Tape, at: float, client: Party, name: str, *, browser: bool = False, resolver: Party = RESOLVER) -> float:
+def resolve(
+    tape: Tape, at: float, client: Party, name: str, *, browser: bool = False, resolver: Party = RESOLVER
+) -> float:
     """What a program asks before it connects: A and AAAA at once, a browser HTTPS too."""
     types = (A, AAAA, HTTPS) if browser else (A, AAAA)
     return max(ask(tape, at + 0.00002 * n, client, name, qtype, resolver=resolver) for n, qtype in enumerate(types))

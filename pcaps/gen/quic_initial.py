@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -62,7 +63,7 @@ class Initials:
         secret = _expand(_hmac(SALT, connection), "server in" if server else "client in", 32)
         self._seal = AESGCM(_expand(secret, "quic key", 16))
         self._iv = int.from_bytes(_expand(secret, "quic iv", 12), "big")
-        self._mask = Cipher(algorithms.AES(_expand(secret, "quic hp", 16)), modes.ECB()).encryptor()  # noqa: S305
+        self._mask = Cipher(algorithms.AES(_expand(secret, "quic hp", 16)), modes.ECB()).encryptor()
         self._ids = b"\0" + sized(connection, 1) if server else sized(connection, 1) + b"\0"
 
     def packet(self, number: int, frames: bytes, least: int = LEAST) -> bytes:
@@ -81,7 +82,7 @@ class Initials:
 def shuffled_hello(hello: bytes, chance: random.Random, datagrams: int = 2, pieces: int = 9) -> list[bytes]:
     """The frames of each datagram: the hello in pieces out of order with PINGs between, as Chromium sends it."""
     cuts = [0, *sorted(chance.sample(range(1, len(hello)), pieces - 1)), len(hello)]
-    frames = [crypto(start, hello[start:end]) for start, end in zip(cuts, cuts[1:], strict=False)]
+    frames = [crypto(start, hello[start:end]) for start, end in pairwise(cuts)]
     chance.shuffle(frames)
     loads = [b""] * datagrams
     for frame in sorted(frames, key=len, reverse=True):

@@ -62,7 +62,13 @@ def browser_hello(name: str, *, quic: bytes | None = None, first: tuple[int, ...
         + numbers(X25519_MLKEM768) + sized(chance.randbytes(1216))
         + numbers(X25519) + sized(chance.randbytes(32))
     )  # fmt: skip
-    ech = b"\0" + numbers(1, 1) + bytes([chance.randrange(256)]) + sized(chance.randbytes(32)) + sized(chance.randbytes(176))
+    ech = (
+        b"\0"
+        + numbers(1, 1)
+        + bytes([chance.randrange(256)])
+        + sized(chance.randbytes(32))
+        + sized(chance.randbytes(176))
+    )
     extensions = [
         (SNI, _server_name(name)),
         (GROUPS, sized(numbers(grease[0], X25519_MLKEM768, X25519, P256, P384))),

@@ -114,7 +114,9 @@ class Meet:
         yield from self._advance(event.ts)
         if isinstance(event, DnsAnswer):
             self._learn(event)
-            return
+            if self._asked_for(event):
+                return
+            event = _question(event)
         name = self._name(event)
         service = self._claim(event, name)
         if service is None:
@@ -160,6 +162,10 @@ class Meet:
             if event.ts <= until:
                 return known
         return None
+
+    def _asked_for(self, answer: DnsAnswer) -> bool:
+        """Whether the question was seen; a tap that sees one direction only has nothing but the answer to tell of it."""
+        return any(ask.name == answer.name and ask.visit[0] == answer.client for ask in self._asks.get(answer.name, ()))
 
     def _claim(self, event: AnyEvent, name: str | None) -> Service | None:
         match event:
@@ -270,6 +276,21 @@ class Meet:
             if telling.last + WITNESS_SPAN >= now:
                 break
             self._tellings.popitem(last=False)
+
+
+def _question(answer: DnsAnswer) -> DnsQuery:
+    """The question that must have gone before an answer."""
+    return DnsQuery(
+        ts=answer.ts,
+        client=answer.client,
+        client_port=answer.client_port,
+        server=answer.server,
+        server_port=answer.server_port,
+        source=answer.source,
+        input=answer.input,
+        uid=answer.uid,
+        name=answer.name,
+    )
 
 
 def _family(address: str) -> str:

@@ -13,7 +13,7 @@ from reconwatch.catalog import Catalog
 from reconwatch.desk import Desk
 from reconwatch.detectors import detectors
 from reconwatch.detectors.runner import Runner
-from reconwatch.events import AnyEvent, told_name
+from reconwatch.events import AnyEvent, DnsQuery, told_name
 from reconwatch.interest import Lookout
 from reconwatch.meet import Meet
 from reconwatch.notices import Finding, Notice
@@ -108,8 +108,9 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _when(event: AnyEvent) -> tuple[float, str, str, str, int]:
-    return (event.ts, event.kind, event.client, told_name(event) or "", event.input)
+def _when(event: AnyEvent) -> tuple[float, bool, str, str, str, int]:
+    """By time; of one instant, questions first: Zeek stamps an answer with the time of its question."""
+    return (event.ts, event.kind != DnsQuery.kind, event.kind, event.client, told_name(event) or "", event.input)
 
 
 def _last_words(findings: Iterable[Finding]) -> Iterator[Notice]:

@@ -52,7 +52,7 @@ class Sift:
             count=visit.count,
             counted=visit.counted,
             queries=len({_question(told.event, number) for number, told in enumerate(naming)}),
-            targets=tuple(sorted(targets)),
+            targets=tuple(sorted(targets, key=lambda target: target.place)),
             kinds=tuple(sorted({witness_kind(w.event) for w in own})),
             target_kinds=tuple(sorted({witness_kind(w.event) for w in naming})),
             connected=visit.counted != NAMES or service.asked_in_dns or not self._sees_connections,
@@ -123,7 +123,7 @@ def _detail(event: AnyEvent) -> str:
         case WhoisQuery(line=line):
             return line
         case DnsQuery(name=name, qtype=qtype):
-            return f"{QTYPES.get(qtype, qtype) if qtype is not None else 'query'} {name}"
+            return f"{QTYPES.get(qtype, qtype)} {name}" if qtype is not None else f"answer to a query for {name}"
         case Hello(transport="connect"):
             return f"CONNECT through {event.server}"
         case Hello(transport=transport):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import msgspec
@@ -30,7 +31,7 @@ class Actor(msgspec.Struct, frozen=True, order=True):
         return not {"resolver", "proxy", "nat"}.isdisjoint(self.role)
 
 
-class Target(msgspec.Struct, frozen=True, order=True):
+class Target(msgspec.Struct, frozen=True):
     """One of our assets, as it was named."""
 
     kind: Literal["domain", "ip", "range", "asn", "brand"]
@@ -38,6 +39,13 @@ class Target(msgspec.Struct, frozen=True, order=True):
     """As named, canonical: `www.acme-widgets.com`, `203.0.113.10`, `203.0.113.0/24`, `AS64496`, `acme widgets`."""
     asset: str
     """The line of site.yaml that owns it."""
+
+    @property
+    def place(self) -> tuple[str, tuple[int | str, ...], str]:
+        """A key to sort by as people read: 203.0.113.9 before 203.0.113.10, a range at its first address."""
+        words = re.split(r"(\d+)", self.value) if self.kind in ("ip", "range", "asn") else [self.value]
+        # Odd places hold numbers, even ones text, so that like is always compared with like.
+        return self.kind, tuple(int(word) if i % 2 else word for i, word in enumerate(words)), self.asset
 
 
 class Evidence(msgspec.Struct, frozen=True, gc=False):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Iterable
 
 import msgspec
@@ -48,9 +48,14 @@ class Smallest(msgspec.Struct):
     def add(self, targets: Iterable[Target]) -> None:
         """Take targets, each once."""
         for target in targets:
-            if target not in self.items:
-                insort(self.items, target)
+            at = bisect_left(self.items, target.place, key=_target_place)
+            if self.items[at : at + 1] != [target]:
+                self.items.insert(at, target)
         del self.items[MOST_TARGETS:]
+
+
+def _target_place(target: Target) -> tuple[str, tuple[int | str, ...], str]:
+    return target.place
 
 
 def busiest(minutes: dict[int, int], span: int) -> tuple[int, int]:

@@ -51,7 +51,7 @@ def test_a_search_that_names_us_is_investigated_and_says_why() -> None:
     assert (notice.verdict, notice.score, notice.row) == (
         "investigate", 40, ("Targeted_Search", HOST, ("shodan",), ("203.0.113.10",)),
     )  # fmt: skip
-    assert notice.reasons[0].why == "asks a scan database for 203.0.113.10"
+    assert notice.reasons[0].why == "asks a scan database about 203.0.113.10"
     assert notice.reasons[0].evidence == (1,)
     assert notice.next
 

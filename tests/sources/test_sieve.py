@@ -73,6 +73,7 @@ def lookout() -> Lookout:
 noise = st.lists(st.text(st.characters(blacklist_characters="\n\r\0", max_codepoint=0x2FF), max_size=60), max_size=6)
 
 
+@settings(deadline=None)
 @given(json_text(any_case()), st.sampled_from(["json", "eve"]), noise, noise, st.integers(16, 200))
 def test_a_json_line_with_a_wanted_name_hits_in_any_case_and_escaping(text, spelling, before, after, size):
     assert lookout().names(json.loads(text))
@@ -81,6 +82,7 @@ def test_a_json_line_with_a_wanted_name_hits_in_any_case_and_escaping(text, spel
     assert line in hits(Sieve(lookout(), spelling), content, size)
 
 
+@settings(deadline=None)
 @given(any_case(), st.sets(st.integers(0, 30)), noise, noise, st.integers(16, 200))
 def test_a_tsv_line_with_a_wanted_name_hits_in_any_case_and_escaping(name, places, before, after, size):
     line = f"1.5\tCx\t{tsv_text(name, places)}\t-".encode()
@@ -88,6 +90,7 @@ def test_a_tsv_line_with_a_wanted_name_hits_in_any_case_and_escaping(name, place
     assert line in hits(Sieve(lookout(), "tsv"), content, size)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.booleans(), st.text("abcXYZ ./\t", max_size=30)), max_size=40),
     st.integers(16, 400),
@@ -118,6 +121,7 @@ def test_eve_addresses_are_looked_for_in_eight_groups_and_zeeks_compressed():
     assert spellings("2001:db8::1", "tsv") == {"2001:db8::1"}
 
 
+@settings(deadline=None)
 @given(st.permutations(range(12)), st.integers(64, 4000))
 def test_what_a_line_teaches_is_found_behind_it_in_the_same_block_and_in_later_ones(order, size):
     seeking = lookout()
@@ -226,7 +230,3 @@ def test_more_names_than_are_worth_compiling_are_looked_up_instead():
     many = Lookout(Interest(names=frozenset(f"n{n}.example" for n in range(30_001))))
     assert isinstance(sieve_for(many, Account("x", warn=told.append), "eve"), EveryLine)
     assert len(told) == 1
-
-
-settings.register_profile("sieve", deadline=None)
-settings.load_profile("sieve")

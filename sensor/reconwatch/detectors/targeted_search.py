@@ -14,11 +14,11 @@ from reconwatch.sightings import Sighting
 from reconwatch.windows import DAY, window_start
 
 NAMING_POINTS = {
-    "T1596.001": (35, "asks passive DNS for"),
-    "T1596.002": (25, "asks a registry, as administrators and monitors also do, for"),
-    "T1596.003": (35, "asks certificate records for"),
-    "T1596.004": (25, "asks how content is delivered for"),
-    "T1596.005": (40, "asks a scan database for"),
+    "T1596.001": (35, "asks passive DNS about"),
+    "T1596.002": (25, "asks registration data, as administrators and monitors also do, about"),
+    "T1596.003": (35, "asks certificate records about"),
+    "T1596.004": (25, "asks content-delivery data about"),
+    "T1596.005": (40, "asks a scan database about"),
 }
 """What one search that names us weighs, by sub-technique: the more it gives away and the rarer it is in honest work."""
 

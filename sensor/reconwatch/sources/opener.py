@@ -15,9 +15,7 @@ from reconwatch.sources.zeek import ZeekSource
 
 __all__ = ["Dialect", "decompressed", "names_first", "open_source", "reading_order", "recognise"]
 
-UNKNOWN = (
-    "unknown content: not a capture (pcap, pcapng), a Zeek log (TSV or JSON) or Suricata EVE, plain, gzip or zstd"
-)
+UNKNOWN = "unknown content: not a capture (pcap, pcapng), a Zeek log (TSV or JSON) or Suricata EVE, plain, gzip or zstd"
 
 
 def open_source(

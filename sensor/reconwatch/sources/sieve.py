@@ -152,7 +152,7 @@ def _patterns(interest: Interest, spelling: Spelling, separator: bytes) -> tuple
     elif ports:
         # Literals as long as can be: a repeated \s would make the automaton wake at the key of every line.
         key = rb"resp_p" if spelling == "json" else rb"_port"
-        found += [rb"%b\"%b(?:%b)[^0-9\n]" % (key, colon, ports) for colon in (b":", b": ", b" : ", b":\"", b": \"")]
+        found += [rb"%b\"%b(?:%b)[^0-9\n]" % (key, colon, ports) for colon in (b":", b": ", b" : ", b':"', b': "')]
     if spelling == "tsv":
         column = _literal(separator.decode("latin-1"))
         found.append(rb"%bPRI%b" % (column, column))

@@ -3,10 +3,10 @@
 import struct
 
 import pytest
+from tests.sources.pcap.wire import START, Everything, Talk, hello, pcap, question, read, source, udp
 
 from reconwatch.interest import Interest
 from reconwatch.sources.pcap import is_capture
-from tests.sources.pcap.wire import START, Everything, Talk, hello, pcap, question, read, source, udp
 
 FRAMES = [udp(question(f"name{number}.test")) for number in range(20)]
 

@@ -3,10 +3,21 @@
 import struct
 
 import pytest
-
 from tests.sources.pcap.wire import (
-    CLIENT, RESOLVER, START, Talk, events, name, pcap, packed, question, read, record, response, udp,
-)  # fmt: skip
+    CLIENT,
+    RESOLVER,
+    START,
+    Talk,
+    events,
+    name,
+    packed,
+    pcap,
+    question,
+    read,
+    record,
+    response,
+    udp,
+)
 
 HERE = b"\xc0\x0c"
 BACK = {"sport": 53, "dport": 40000, "src": RESOLVER, "dst": CLIENT}
@@ -81,7 +92,9 @@ def test_bytes_that_are_no_name_are_shown_as_numbers(wire: bytes, told: str) -> 
 
 
 def test_a_message_may_hold_several_questions() -> None:
-    message = struct.pack(">HHHHHH", 7, 0x0100, 2, 0, 0, 0) + name("a.test") + b"\0\x01\0\x01" + b"\x01b\xc0\x0e\0\x1c\0\x01"
+    message = (
+        struct.pack(">HHHHHH", 7, 0x0100, 2, 0, 0, 0) + name("a.test") + b"\0\x01\0\x01" + b"\x01b\xc0\x0e\0\x1c\0\x01"
+    )
     assert [(e.name, e.qtype) for e in events([udp(message)], "dns")] == [("a.test", 1), ("b.test", 28)]
 
 
@@ -120,7 +133,11 @@ def test_dns_over_tcp_is_read_however_it_is_cut() -> None:
 def test_answers_over_tcp_give_addresses() -> None:
     talk = Talk(port=53, server=RESOLVER)
     ask, reply = question("shodan.io"), response("shodan.io", [record(HERE, 1, packed("198.18.4.2"))])
-    frames = [*talk.handshake(), talk.up(len(ask).to_bytes(2, "big") + ask), talk.down(len(reply).to_bytes(2, "big") + reply)]
+    frames = [
+        *talk.handshake(),
+        talk.up(len(ask).to_bytes(2, "big") + ask),
+        talk.down(len(reply).to_bytes(2, "big") + reply),
+    ]
     found = events(frames + talk.ending())
     assert [e.kind for e in found] == ["dns", "answer", "conn"]
     assert found[1].client == CLIENT

@@ -3,11 +3,23 @@
 import struct
 
 import pytest
+from tests.sources.pcap.wire import (
+    CLIENT,
+    CLIENT6,
+    RESOLVER,
+    SERVER6,
+    ether,
+    events,
+    ip,
+    name,
+    pcap,
+    question,
+    read,
+    udp,
+    udp_header,
+)
 
 from reconwatch.sources.pcap.ip import MAX_HELD
-from tests.sources.pcap.wire import (
-    CLIENT, CLIENT6, RESOLVER, SERVER6, ether, events, ip, name, pcap, question, read, udp, udp_header,
-)  # fmt: skip
 
 QUESTION = question("shodan.io")
 DATAGRAM = udp_header(40000, 53, QUESTION)

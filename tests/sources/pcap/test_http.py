@@ -2,9 +2,9 @@
 
 import pytest
 from hpack import Encoder
+from tests.sources.pcap.wire import Talk, events, pcap, read
 
 from reconwatch.interest import Interest, Lookout
-from tests.sources.pcap.wire import Talk, events, pcap, read
 
 GET = b"GET /host/203.0.113.10?x=1 HTTP/1.1\r\nHost: API.Shodan.io:80\r\nUser-Agent: curl/8\r\n\r\n"
 
@@ -72,12 +72,14 @@ def test_heads_in_the_forms_that_occur(head: bytes, told: tuple[str, str, str]) 
 
 def test_a_head_that_was_not_captured_whole_is_told_as_far_as_it_goes() -> None:
     assert requests(b"GET /a HTTP/1.1\r\nHost: crt.sh\r\nCookie: abc") == [("GET", "crt.sh", "/a")]
-    assert requests(b"GET /a HTTP/1.1\r\nHost: crt.sh\r\nX: " + b"a" * 70_000) == [("GET", "crt.sh", "/a")]
+    endless = [b"GET /a HTTP/1.1\r\nHost: crt.sh\r\nX: ", *[b"a" * 1400] * 50]
+    assert requests(*endless) == [("GET", "crt.sh", "/a")]
     assert requests(b"GET /a HT") == []
 
 
 @pytest.mark.parametrize(
-    "payload", [b"EHLO mail.test\r\n", b"SSH-2.0-x\r\n", b"OPTIONS rtsp://a/ RTSP/1.0\r\n\r\n", b"\0GET / HTTP/1.1\r\n\r\n"]
+    "payload",
+    [b"EHLO mail.test\r\n", b"SSH-2.0-x\r\n", b"OPTIONS rtsp://a/ RTSP/1.0\r\n\r\n", b"\0GET / HTTP/1.1\r\n\r\n"],
 )
 def test_other_protocols_are_no_requests(payload: bytes) -> None:
     assert requests(payload) == []
@@ -118,7 +120,13 @@ def frame(kind: int, payload: bytes, flags: int = 0, stream: int = 1) -> bytes:
 
 
 def block(encoder: Encoder, authority: str, path: str) -> bytes:
-    fields = [(":method", "GET"), (":scheme", "http"), (":authority", authority), (":path", path), ("user-agent", "curl")]
+    fields = [
+        (":method", "GET"),
+        (":scheme", "http"),
+        (":authority", authority),
+        (":path", path),
+        ("user-agent", "curl"),
+    ]
     return encoder.encode(fields)
 
 

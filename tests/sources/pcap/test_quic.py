@@ -6,9 +6,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+from tests.sources.pcap.wire import CLIENT, SERVER, START, events, hello_body, pcap, read, udp
 
 from reconwatch.sources.pcap.quic import SALTS, V1, V2, ClientKeys
-from tests.sources.pcap.wire import CLIENT, SERVER, START, events, hello_body, pcap, read, udp
 
 DCID = bytes.fromhex("8394c8f03e515708")
 BODY = hello_body("www.shodan.io", ("h3",), padding=900)
@@ -24,7 +24,12 @@ def varint(value: int) -> bytes:
 
 
 def initial(
-    frames: bytes, number: int = 0, dcid: bytes = DCID, key_dcid: bytes | None = None, version: int = V1, token: bytes = b""
+    frames: bytes,
+    number: int = 0,
+    dcid: bytes = DCID,
+    key_dcid: bytes | None = None,
+    version: int = V1,
+    token: bytes = b"",
 ) -> bytes:
     """A client's Initial, sealed as RFC 9001 section 5 says, by other means than the code under test."""
     extract = HMAC(SALTS[version], SHA256())

@@ -3,10 +3,20 @@
 import itertools
 
 import pytest
-
 from tests.sources.pcap.wire import (
-    ACK, CLIENT, FIN, RST, SERVER, START, SYN, Talk, events, hello, pcap, read,
-)  # fmt: skip
+    ACK,
+    CLIENT,
+    FIN,
+    RST,
+    SERVER,
+    START,
+    SYN,
+    Talk,
+    events,
+    hello,
+    pcap,
+    read,
+)
 
 HELLO = hello("www.shodan.io", ("h2", "http/1.1"))
 

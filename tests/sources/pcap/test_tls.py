@@ -3,7 +3,6 @@
 import struct
 
 import pytest
-
 from tests.sources.pcap.wire import CLIENT, SERVER, Talk, events, hello, hello_body, pcap, read, records
 
 HELLO = hello("Search.Censys.IO", ("h2", "http/1.1"))

@@ -1,7 +1,6 @@
 """WHOIS lines as they were sent."""
 
 import pytest
-
 from tests.sources.pcap.wire import ACK, FIN, START, Talk, events
 
 

@@ -16,6 +16,9 @@ ECH = 5
 MAX_QUESTIONS = 16
 """No resolver sends more than one; a few test tools do."""
 
+MAX_RECORDS = 1024
+"""Records read of one answer: more than any set of addresses has, few enough for names made to be slow."""
+
 MAX_POINTERS = 32
 """Jumps followed in one name: an honest one has one or two, and each must point backwards or forwards only so often."""
 
@@ -101,7 +104,7 @@ class Questions:
 def read_records(message: bytes, at: int, count: int) -> Iterator[tuple[str | None, int, float, int, int]]:
     """(owner, type, TTL, start and end of the data) of `count` records; owner None: the name of the first question."""
     size = len(message)
-    for _ in range(count):
+    for _ in range(min(count, MAX_RECORDS)):
         owner: str | None = None
         if message[at : at + 2] == _POINTER_TO_QUESTION:
             at += 2

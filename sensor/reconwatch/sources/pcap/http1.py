@@ -29,8 +29,8 @@ _FIELDS = re.compile(
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://([^/?#]*)(.*)", re.DOTALL)
 _CHUNK_LINE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
 
-Anew = Callable[[Stream, bytes, float], Reader | None]
-"""Recognises afresh what a stream carries, beginning with these bytes."""
+Anew = Callable[[Stream], Reader]
+"""Gives who recognises afresh what a stream carries."""
 
 _WAIT, _LEAVE = -1, -2
 
@@ -60,7 +60,7 @@ def split_target(target: str, host: str) -> tuple[str, str]:
 class RequestReader:
     """Reads requests until the connection turns to something else."""
 
-    __slots__ = ("_anew", "_body", "_chunked", "_data", "_heir", "_since", "_stream", "_upgrade", "held")
+    __slots__ = ("_anew", "_body", "_chunked", "_data", "_heir", "_lined", "_since", "_stream", "_upgrade", "held")
 
     def __init__(self, stream: Stream, anew: Anew, since: float) -> None:
         """`since`: the time of the first byte, which may have come before the first chunk that is fed."""
@@ -74,6 +74,8 @@ class RequestReader:
         self._chunked = False
         """In a chunked body: when `_body` is used up, the line of a chunk follows."""
         self._upgrade = b""
+        self._lined = False
+        """`_data` begins with a request line, and holds no end of a head."""
         self._heir: Reader | None = None
         self.held = 0
 
@@ -105,7 +107,7 @@ class RequestReader:
     def gap(self) -> Reader | None:
         """Inside a head, the rest of it is lost; what follows is recognised afresh at the next segment."""
         self.end()
-        return self._anew(self._stream, b"", 0.0)
+        return self._anew(self._stream)
 
     def end(self) -> None:
         """Tell the head as far as it came."""
@@ -125,29 +127,36 @@ class RequestReader:
             at += 1
         if at == len(data):
             return at
-        end = _END_OF_HEAD.search(data, at)
+        # A head that comes in many small pieces is not searched from its beginning each time.
+        known, self._lined = self._lined and at == 0, False
+        end = _END_OF_HEAD.search(data, max(0, len(self._data) - 2) if known else at)
+        if known and end is None and len(data) <= MAX_HEAD:
+            self._lined = True
+            return _WAIT
         line = request_line(data, at)
         if end is None:
             whole_line = data.find(b"\n", at) >= 0
             if len(data) - at <= MAX_HEAD and (line is not None if whole_line else may_become_request(data, at)):
+                self._lined = line is not None
                 return _WAIT
             if line is not None:
                 self._request(line, data[at:], since)
-            return self._leave(b"", ts)
+            return self._leave()
         if line is None:
-            return self._leave(b"", ts)
+            return self._leave()
         if line[1] == b"PRI":
             heir = FrameReader(self._stream, since)
             self._heir = heir.feed(data[at:], ts) if data.startswith(PREFACE[:18], at) else None
             return _LEAVE
         behind = end.end()
         self._request(line, data[at:behind], since)
-        return self._leave(data[behind:], ts) if line[1] == b"CONNECT" else behind
+        return self._leave(data[behind:]) if line[1] == b"CONNECT" else behind
 
-    def _leave(self, rest: bytes, ts: float) -> int:
-        """Stop reading HTTP: behind a CONNECT, or because it is none (any more)."""
+    def _leave(self, rest: bytes = b"") -> int:
+        """Stop reading HTTP: behind a CONNECT, whose tunnel begins with `rest`, or because it is none (any more)."""
         # Behind an Upgrade whose answer was not seen, what is no request is the other protocol: nothing for us.
-        self._heir = None if self._upgrade else self._anew(self._stream, rest, ts)
+        self._heir = None if self._upgrade else self._anew(self._stream)
+        self._stream.rest = rest
         return _LEAVE
 
     def _request(self, line: re.Match[bytes], head: bytes, since: float) -> None:
@@ -178,7 +187,7 @@ class RequestReader:
         if line is None:
             if data.find(b"\n", at) < 0 and len(data) - at < MAX_CHUNK_LINE:
                 return _WAIT
-            return self._leave(b"", 0.0)
+            return self._leave()
         size = int(line[1], 16)
         self._body = size + 2 if size else 0
         self._chunked = size > 0

@@ -22,7 +22,18 @@ _END_HEADERS, _PADDED, _PRIORITY = 0x04, 0x08, 0x20
 class FrameReader:
     """Reads frames behind the preface; anything but header blocks is stepped over without being kept."""
 
-    __slots__ = ("_block", "_data", "_decoder", "_in_block", "_prefaced", "_since", "_skip", "_stream", "held")
+    __slots__ = (
+        "_block",
+        "_data",
+        "_decoder",
+        "_in_block",
+        "_prefaced",
+        "_since",
+        "_skip",
+        "_started",
+        "_stream",
+        "held",
+    )
 
     def __init__(self, stream: Stream, since: float) -> None:
         # Imported here: clear-text HTTP/2 is rare.
@@ -30,6 +41,9 @@ class FrameReader:
 
         self._stream = stream
         self._since = since
+        """Time of the first byte of `_data`."""
+        self._started = since
+        """Time of the first byte of the header block."""
         self._data = b""
         self._skip = 0
         """Bytes of an uninteresting frame still to come."""
@@ -47,12 +61,13 @@ class FrameReader:
         if self._skip >= len(chunk):
             self._skip -= len(chunk)
             return self
+        since = self._since if self._data else ts
         data = self._data + chunk[self._skip :]
         self._skip = 0
         at = 0
         if not self._prefaced:
             if len(data) < len(PREFACE):
-                self._data = data
+                self._data, self._since = data, since
                 return self if PREFACE.startswith(data) else None
             if not data.startswith(PREFACE):
                 return None
@@ -70,10 +85,10 @@ class FrameReader:
                     return None
                 if at + 9 + length > len(data):
                     break
-                if not self._header_frame(kind, flags, data[at + 9 : at + 9 + length], ts):
+                if not self._header_frame(kind, flags, data[at + 9 : at + 9 + length], since if at == 0 else ts):
                     return None
             at += 9 + length
-        self._data = data[at:]
+        self._data, self._since = data[at:], ts if at else since
         self.held = len(self._data) + len(self._block)
         return self
 
@@ -89,7 +104,7 @@ class FrameReader:
         if (kind == _CONTINUATION) != self._in_block:
             return False
         if kind == _HEADERS:
-            self._since = ts
+            self._started = ts
             if flags & _PADDED:
                 payload = payload[1 : max(1, len(payload) - payload[0])] if payload else b""
             if flags & _PRIORITY:
@@ -117,11 +132,11 @@ class FrameReader:
         stream = self._stream
         host = bare_host(text(fields.get(b":authority", fields.get(b"host", b""))))
         if method == b"CONNECT" and b":protocol" not in fields:
-            stream.flow.teller.hello(self._since, stream.claim("http"), host or None, (), "connect")
+            stream.flow.teller.hello(self._started, stream.claim("http"), host or None, (), "connect")
             return True
         agent = fields.get(b"user-agent")
         uri = text(fields.get(b":path", b""))
         stream.flow.teller.request(
-            self._since, stream.claim("http"), text(method), host, uri, None if agent is None else text(agent), "2"
+            self._started, stream.claim("http"), text(method), host, uri, None if agent is None else text(agent), "2"
         )
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 
@@ -128,22 +129,16 @@ class PcapReader:
         window = self._window
         window.has(RESYNC_REACH)
         data, start = window.data, window.at
-        halves = [self._seconds >> 16, (self._seconds >> 16) + 1]
         if not self.number or not self._seconds:
             return False
         shift = 2 if self._layout.order == "<" else 0
-        found = []
-        for half in halves:
-            needle = struct.pack(self._layout.order + "H", half & 0xFFFF)
-            at = data.find(needle, start + 1 + shift, start + RESYNC_REACH)
-            while at >= 0 and not self._credible(at - shift):
-                at = data.find(needle, at + 1, start + RESYNC_REACH)
-            if at >= 0:
-                found.append(at - shift)
-        if not found:
-            return False
-        window.at = min(found)
-        return True
+        halves = [struct.pack(self._layout.order + "H", (self._seconds >> 16) + n & 0xFFFF) for n in (0, 1)]
+        either = re.compile(b"|".join(re.escape(half) for half in halves), re.DOTALL)
+        for found in either.finditer(data, start + 1 + shift, start + RESYNC_REACH):
+            if self._credible(found.start() - shift):
+                window.at = found.start() - shift
+                return True
+        return False
 
     def _credible(self, at: int, follow: bool = True) -> bool:
         data, header = self._window.data, self._layout.header

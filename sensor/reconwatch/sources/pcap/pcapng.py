@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 
@@ -158,18 +159,15 @@ class PcapngReader:
         place = window.position
         window.has(RESYNC_REACH)
         data, start = window.data, window.at
-        found = []
-        for needle in (SECTION, struct.pack(self._order + "I", ENHANCED_PACKET)):
-            at = data.find(needle, start + 1, start + RESYNC_REACH)
-            while at >= 0 and not self._credible(at):
-                at = data.find(needle, at + 1, start + RESYNC_REACH)
-            if at >= 0:
-                found.append(at)
-        if not found:
+        either = re.compile(re.escape(SECTION) + b"|" + re.escape(struct.pack(self._order + "I", ENHANCED_PACKET)))
+        for found in either.finditer(data, start + 1, start + RESYNC_REACH):
+            if self._credible(found.start()):
+                window.at = found.start()
+                break
+        else:
             self._account.skip(reason, f"byte {place}", "the rest of the capture cannot be read")
             window.at = len(data)
             return False
-        window.at = min(found)
         self._account.skip(reason, f"byte {place}", f"going on at byte {window.position}; the capture file is damaged")
         return True
 

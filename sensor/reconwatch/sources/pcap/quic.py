@@ -27,6 +27,9 @@ MAX_PIECES = 256
 MAX_PACKETS = 64
 """Initials decrypted of one flow before it is given up: each costs some 20 us."""
 
+KEYS_SIZE = 2048
+"""Roughly what the contexts of two ciphers take."""
+
 _PADDING, _PING, _ACK, _ACK_ECN, _CRYPTO, _CLOSE = 0, 1, 2, 3, 6, 0x1C
 
 Decrypt = Callable[[bytes, bytes, bytes], bytes]
@@ -108,8 +111,8 @@ class Initials:
 
     @property
     def held(self) -> int:
-        """Bytes kept."""
-        return self._size
+        """Bytes kept; a set of keys is taken for as many as its cipher contexts have."""
+        return self._size + (KEYS_SIZE if self._keys is not None else 0)
 
     @property
     def spent(self) -> bool:

@@ -13,6 +13,7 @@ handshake comes within a dozen; the rest is for connections whose beginning was 
 MAX_LINE = 64 << 10
 """A request line that is not ended by then is none; equal to what is kept of a head."""
 
+_RECORD = 0x16
 POSTGRES_SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 
 
@@ -35,25 +36,25 @@ class Recogniser:
     def feed(self, chunk: bytes, ts: float) -> Reader | None:
         """Look at one more segment."""
         if self._data:
+            if self._data[0] != _RECORD and b"\n" not in chunk and len(self._data) + len(chunk) < MAX_LINE:
+                return self._wait(self._data + chunk, self._since)
             data, since = self._data + chunk, self._since
             self._data, self.held = b"", 0
         else:
-            data, since = chunk, ts
+            data, since = _behind_preambles(chunk), ts
+            if not data:
+                return self
         first = data[0]
-        if first == 0x16:
+        if first == _RECORD:
             if data[1:2] in (b"", b"\x03") and data[5:6] in (b"", b"\x01"):
                 if len(data) < 6:
                     return self._wait(data, since)
                 return HelloReader(self._stream, since).feed(data, ts)
-        elif first < 0x16:
-            rest = self._behind_preamble(data)
-            if rest:
-                return self.feed(rest, ts)
-        elif first < 0x7B:
+        elif 0x20 < first < 0x7B:
             if data.find(b"\n") < 0:
                 if may_become_request(data) and len(data) < MAX_LINE:
                     return self._wait(data, since)
-            elif request_line(data.lstrip(b"\r\n")) is not None:
+            elif request_line(data) is not None:
                 return RequestReader(self._stream, anew, since).feed(data, ts)
         self._left -= 1
         return self if self._left > 0 else None
@@ -70,15 +71,20 @@ class Recogniser:
         self._data, self._since, self.held = data, since, len(data)
         return self
 
-    @staticmethod
-    def _behind_preamble(data: bytes) -> bytes:
-        """What follows, in the same segment, a message that only asks for TLS."""
-        if data.startswith(POSTGRES_SSL_REQUEST):
-            return data[len(POSTGRES_SSL_REQUEST) :]
-        return data.lstrip(b"\r\n") if data[0] in b"\r\n" else b""
+
+def _behind_preambles(chunk: bytes) -> bytes:
+    """What follows, in the same segment, messages that only ask for TLS, or empty lines."""
+    at = 0
+    while at < len(chunk) and chunk[at] in b"\0\r\n":
+        if chunk[at]:
+            at += 1
+        elif chunk.startswith(POSTGRES_SSL_REQUEST, at):
+            at += len(POSTGRES_SSL_REQUEST)
+        else:
+            break
+    return chunk[at:]
 
 
-def anew(stream: Stream, data: bytes, ts: float) -> Reader | None:
-    """Recognise a stream afresh, beginning with `data` (which may be empty)."""
-    recogniser = Recogniser(stream)
-    return recogniser.feed(data, ts) if data else recogniser
+def anew(stream: Stream) -> Reader:
+    """Recognise a stream afresh."""
+    return Recogniser(stream)

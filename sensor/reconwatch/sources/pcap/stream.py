@@ -80,7 +80,7 @@ class Stream:
     Of overlapping bytes the first to come win, so that a later packet cannot rewrite what was read.
     """
 
-    __slots__ = ("finished", "first", "flow", "key", "next", "quiet", "reader", "size", "spoke", "waiting")
+    __slots__ = ("finished", "first", "flow", "key", "next", "quiet", "reader", "rest", "size", "spoke", "waiting")
 
     def __init__(self, flow: Flow, key: bytes) -> None:
         self.flow = flow
@@ -91,6 +91,9 @@ class Stream:
         self.first: int | None = None
         """That of its first byte, as far as is known."""
         self.reader: Reader | None = None
+        self.rest = b""
+        """What a reader that gave up left of its chunk for the next one. Not passed on by a call: what repeats a
+        hundred times in one segment must not nest a hundred calls deep."""
         self.waiting: list[tuple[int, bytes, float]] = []
         """Segments (sequence number, bytes, time) behind a missing one, in order, not overlapping."""
         self.quiet = False
@@ -143,6 +146,8 @@ class Stream:
                 return
         self.next = (self.next + len(payload)) % MODULUS
         self.reader = self.reader.feed(payload, ts)
+        if self.rest:
+            self._read_rest(ts)
         if self.waiting:
             self._go_on()
 
@@ -185,8 +190,15 @@ class Stream:
             if payload:
                 self.next = (self.next + len(payload)) % MODULUS
                 self.reader = self.reader.feed(payload, ts)
+                self._read_rest(ts)
         if self.reader is None:
             self.waiting = []
+
+    def _read_rest(self, ts: float) -> None:
+        while self.rest:
+            rest, self.rest = self.rest, b""
+            if self.reader is not None:
+                self.reader = self.reader.feed(rest, ts)
 
     def _wait(self, ahead: int, payload: bytes, ts: float) -> None:
         pieces = [(ahead, payload)]

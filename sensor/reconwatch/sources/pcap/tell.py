@@ -9,6 +9,7 @@ from typing import Literal
 
 from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, WhoisQuery
 from reconwatch.sources.source import Opening
+from reconwatch.sources.spelling import canonical
 
 SOURCE = "capture"
 
@@ -18,8 +19,11 @@ Ends = tuple[str, int, str, int]
 
 @lru_cache(maxsize=65_536)
 def address(packed: bytes) -> str:
-    """Canonical text (RFC 5952) of a 4- or 16-byte address."""
-    return inet_ntop(AF_INET if len(packed) == 4 else AF_INET6, packed)
+    """Canonical text of a 4- or 16-byte address, the same as every other source's."""
+    if len(packed) == 4:
+        return inet_ntop(AF_INET, packed)
+    written = inet_ntop(AF_INET6, packed)
+    return canonical(written) or written
 
 
 def ends(key: bytes) -> Ends:

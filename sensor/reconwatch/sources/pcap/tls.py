@@ -75,7 +75,7 @@ class HelloReader:
         self._since = since
         self._records = b""
         """Bytes of a record that is not yet whole."""
-        self._body = b""
+        self._body = bytearray()
         """The handshake message, record headers taken out."""
         self.held = 0
 
@@ -93,7 +93,7 @@ class HelloReader:
             self._body += data[at + 5 : at + 5 + length]
             at += 5 + length
             if len(self._body) >= 4 and len(self._body) >= 4 + (declared := int.from_bytes(self._body[1:4], "big")):
-                self._body = self._body[: 4 + declared]
+                del self._body[4 + declared :]
                 self._tell(whole=True)
                 return None
         self._records = data[at:]
@@ -117,7 +117,7 @@ class HelloReader:
         """Tell a hello; one that is not whole only if its name was found: an unseen name is not an absent one."""
         if self._body[:1] != b"\x01":
             return
-        name, alpn, _ = read_hello(self._body[4:])
+        name, alpn, _ = read_hello(bytes(self._body[4:]))
         if whole or name is not None:
             stream = self._stream
             stream.flow.teller.hello(self._since, stream.claim("ssl"), name, alpn, "tls")

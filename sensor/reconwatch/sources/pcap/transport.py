@@ -40,6 +40,7 @@ class Segments:
         self._teller = teller
         self._messages = messages
         self._held = 0
+        self._ended = False
         self._table: Table[Stream] = Table(2 * MAX_FLOWS, self._evict)
         self.young = self._table.young
 
@@ -84,6 +85,7 @@ class Segments:
 
     def close(self) -> None:
         """The input is at its end."""
+        self._ended = True
         self._table.clear()
 
     def _open(self, ts: float, key: bytes, flags: int) -> Stream:
@@ -151,7 +153,7 @@ class Segments:
 
     def _evict(self, stream: Stream) -> None:
         """Both directions of a flow go together, even if one was met lately."""
-        if self._close(stream.flow):
+        if self._close(stream.flow) and not self._ended:
             self._teller.account.blind["evicted_flows"] += 1
 
 
@@ -187,6 +189,7 @@ class Datagrams:
     def __init__(self, teller: Teller, messages: dns.Messages) -> None:
         self._teller = teller
         self._messages = messages
+        self._held = 0
         self._table: Table[Exchange] = Table(2 * MAX_FLOWS, self._end)
         self.young = self._table.young
 
@@ -243,16 +246,24 @@ class Datagrams:
         if exchange.initials is None:
             exchange.initials = Initials(ts)
         initials = exchange.initials
+        before = initials.held
         told = initials.feed(datagram)
+        self._held += initials.held - before
         if told is not None:
-            exchange.initials, exchange.quiet = None, True
+            self._release(exchange, initials)
             exchange.key = key
             self._teller.hello(initials.since, ends(key), told[0], told[1], "quic")
         elif initials.spent:
             self._undecodable(exchange, initials)
+        while self._held > MAX_HELD:
+            self._table.age()
+
+    def _release(self, exchange: Exchange, initials: Initials) -> None:
+        self._held -= initials.held
+        exchange.initials, exchange.quiet = None, True
 
     def _undecodable(self, exchange: Exchange, initials: Initials) -> None:
-        exchange.initials, exchange.quiet = None, True
+        self._release(exchange, initials)
         name = initials.partial()
         if name is not None:
             self._teller.hello(initials.since, ends(exchange.key), name, (), "quic")
