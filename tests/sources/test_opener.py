@@ -16,11 +16,28 @@ from hypothesis import strategies as st
 
 from reconwatch.account import Account
 from reconwatch.interest import Interest, Lookout
-from reconwatch.sources.opener import Dialect, decompressed, names_first, open_source, reading_order, recognise
+from reconwatch.sources.opener import (
+    UNKNOWN,
+    Dialect,
+    decompressed,
+    names_first,
+    open_source,
+    reading_order,
+    recognise,
+)
 
-TSV = b"#separator \\x09\n#path\tdns\n#fields\tts\tuid\tid.orig_h\tid.resp_h\tquery\tqtype\n1795493735.5\tC1\t10.0.0.1\t10.0.0.53\tcrt.sh\t1\n"
-JSON = b'{"ts":1795493735.5,"uid":"C1","id.orig_h":"10.0.0.1","id.resp_h":"10.0.0.53","query":"crt.sh","qtype":1,"rejected":false}\n'
-EVE = b'{"timestamp":"2026-11-24T04:15:35.5+0000","event_type":"tls","src_ip":"10.0.0.1","dest_ip":"10.0.0.2","tls":{"sni":"crt.sh"}}\n'
+TSV = (
+    b"#separator \\x09\n#path\tdns\n#fields\tts\tuid\tid.orig_h\tid.resp_h\tquery\tqtype\n"
+    b"1795493735.5\tC1\t10.0.0.1\t10.0.0.53\tcrt.sh\t1\n"
+)
+JSON = (
+    b'{"ts":1795493735.5,"uid":"C1","id.orig_h":"10.0.0.1","id.resp_h":"10.0.0.53","query":"crt.sh","qtype":1,'
+    b'"rejected":false}\n'
+)
+EVE = (
+    b'{"timestamp":"2026-11-24T04:15:35.5+0000","event_type":"tls","src_ip":"10.0.0.1","dest_ip":"10.0.0.2",'
+    b'"tls":{"sni":"crt.sh"}}\n'
+)
 PCAP = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1) + struct.pack("<IIII", 1795493735, 5, 0, 0)
 
 
@@ -192,7 +209,7 @@ def test_what_cannot_be_opened_is_said_in_one_line(tmp_path):
         tmp_path / "absent": "input: no such file or directory",
         tmp_path: "input: is a directory",
         empty: "input: empty file",
-        odd: "input: unknown content: not a capture (pcap, pcapng), a Zeek log (TSV or JSON) or Suricata EVE, plain, .gz or .zst",
+        odd: f"input: {UNKNOWN}",
     }
     if os.geteuid() != 0:  # root may read anything
         expected[locked] = "input: permission denied"

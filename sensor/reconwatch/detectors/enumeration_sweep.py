@@ -10,7 +10,7 @@ import msgspec
 from reconwatch.detectors.detector import Key, Threshold
 from reconwatch.detectors.gathered import Gathered, LookupDetector, Words, party, shortened
 from reconwatch.notices import Reason
-from reconwatch.sightings import Evidence, Sighting
+from reconwatch.sightings import EVIDENCE_ENDS, Evidence, Sighting
 from reconwatch.windows import DAY, MINUTE, window_start
 
 SPAN = 10
@@ -25,8 +25,8 @@ class Breadth(Gathered):
     proof: dict[str, Evidence] = msgspec.field(default_factory=dict)
     """Service -> the first evidence of its use."""
     technique_of: dict[str, str] = msgspec.field(default_factory=dict)
-    naming: dict[int, set[str]] = msgspec.field(default_factory=dict)
-    """Minute since the epoch -> names of the services, weak ones too, that were asked about us."""
+    naming: dict[int, dict[str, Evidence]] = msgspec.field(default_factory=dict)
+    """Minute since the epoch -> name of a service, a weak one too -> the first request that asked it about us."""
 
 
 class EnumerationSweep(LookupDetector[Breadth]):
@@ -52,17 +52,14 @@ class EnumerationSweep(LookupDetector[Breadth]):
     def remember(self, state: Breadth, sighting: Sighting) -> None:
         """See `LookupDetector.remember`."""
         minute = int(sighting.ts // MINUTE)
-        if sighting.queries:
-            state.naming.setdefault(minute, set()).add(sighting.service_name)
+        if sighting.naming:
+            _keep_first(state.naming.setdefault(minute, {}), sighting.service_name, sighting.naming)
         if not _earns(sighting):
             return
         state.gather(sighting)
         state.minutes.setdefault(minute, set()).add(sighting.service)
         state.technique_of[sighting.service] = sighting.technique
-        proof = min(sighting.naming or _uses(sighting.evidence), key=lambda piece: piece.place)
-        known = state.proof.get(sighting.service)
-        if known is None or proof.place < known.place:
-            state.proof[sighting.service] = proof
+        _keep_first(state.proof, sighting.service, sighting.naming or _uses(sighting.evidence))
 
     def words(self, state: Breadth, *, closing: bool) -> Words | None:
         """All services of all spans that are broad enough and end on this day."""
@@ -71,15 +68,21 @@ class EnumerationSweep(LookupDetector[Breadth]):
             return None
         names = [state.services[service] for service in services]
         techniques = {state.technique_of[service] for service in services}
-        evidence = tuple(sorted((state.proof[service] for service in services), key=lambda piece: piece.place)[:20])
+        naming = _asked_meanwhile(state, minutes)
+        proof = {state.proof[service] for service in services}
+        most = 2 * EVIDENCE_ENDS
+        kept = sorted(proof, key=_place)[:most]
+        kept += sorted(set(naming.values()) - proof, key=_place)[: most - len(kept)]
+        evidence = tuple(sorted(kept, key=_place))
         extra = len(services) - int(self.limits["services"])
-        every = tuple(range(1, len(evidence) + 1))
+        every = tuple(n for n, piece in enumerate(evidence, 1) if piece in proof)
         span = f"{len(minutes)} minute{'s' if len(minutes) != 1 else ''}"
         reasons = [Reason(30 + min(20, 4 * extra), f"{len(services)} databases within {span}", every)]
         if len(techniques) >= 3:
             reasons.append(Reason(10, f"of {len(techniques)} sub-techniques: {', '.join(sorted(techniques))}", every))
-        if naming := set().union(*(state.naming.get(minute, set()) for minute in minutes)):
-            reasons.append(Reason(20, f"names our assets meanwhile, in {shortened(sorted(naming))}"))
+        if naming:
+            shown = tuple(n for n, piece in enumerate(evidence, 1) if piece in naming.values())
+            reasons.append(Reason(20, f"names our assets meanwhile, in {shortened(sorted(naming))}", shown))
         return Words(
             count=len(services),
             counted="services",
@@ -104,6 +107,25 @@ class EnumerationSweep(LookupDetector[Breadth]):
                 found |= services
                 covered.update(range(span[0], last + 1))
         return sorted(found), covered
+
+
+def _asked_meanwhile(state: Breadth, minutes: set[int]) -> dict[str, Evidence]:
+    """Name of a service -> the first request that asked it about us during the sweep."""
+    found: dict[str, Evidence] = {}
+    for minute in minutes:
+        for name, piece in state.naming.get(minute, {}).items():
+            _keep_first(found, name, (piece,))
+    return found
+
+
+def _keep_first(kept: dict[str, Evidence], name: str, pieces: tuple[Evidence, ...]) -> None:
+    """Keep the earliest piece of evidence under a name."""
+    known = (kept[name],) if name in kept else ()
+    kept[name] = min((*known, *pieces), key=_place)
+
+
+def _place(piece: Evidence) -> tuple[float, str, str, str, str, str]:
+    return piece.place
 
 
 def _earns(sighting: Sighting) -> bool:
