@@ -45,6 +45,12 @@ class Account:
         if self.skipped[reason] == 1:
             self.warn(f"{self.path}: {where}: {reason}" + (f"; {advice}" if advice else ""))
 
+    def hidden(self, what: str, where: str, reason: str) -> None:
+        """Count something that hides what was done (a key of `blind`); warn of the first, located."""
+        self.blind[what] += 1
+        if self.blind[what] == 1:
+            self.warn(f"{self.path}: {where}: {reason}")
+
     def fail(self, reason: str) -> None:
         """The whole input is unreadable: say so once, go on with the others."""
         self.failed = True

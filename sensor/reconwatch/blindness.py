@@ -12,13 +12,14 @@ MOST_CLIENTS = 10_000
 """Distinct clients counted per blind spot; beyond, the account says "at least"."""
 
 COUNTED = {
-    "cut_packets": "{n} packets were cut short by the capture's snap length: what lay behind the cut is unknown",
-    "evicted_flows": "{n} flows were let go early because too many were open at once",
-    "evicted_fragments": "{n} fragmented packets were let go before they were whole",
-    "quic_undecodable": "{n} QUIC connections whose hello could not be read",
-    "sensor_drops": "the sensor itself reports {n} packets lost",
-    "tcp_gaps": "{n} TCP streams had gaps where a name might have stood",
-    "truncated_fields": "{n} fields were cut by the engine that wrote the log: a target behind the cut is unknown",
+    "cut_packets": "packets cut short by the capture's snap length, so that what lay behind is unknown: {n}",
+    "http2_cleartext": "clear-text HTTP/2 connections, of which Zeek logs no request: {n}",
+    "evicted_flows": "flows let go early because too many were open at once: {n}",
+    "fragments_lost": "fragmented packets that never came whole: {n}",
+    "quic_undecodable": "QUIC connections whose hello could not be read: {n}",
+    "sensor_drops": "packets that the sensor itself reports lost: {n}",
+    "tcp_gaps": "TCP streams with gaps where a name might have stood: {n}",
+    "truncated_fields": "fields cut by the engine that wrote the log, so that a target behind is unknown: {n}",
 }
 """`Account.blind` key -> what to tell."""
 

@@ -11,9 +11,17 @@ from functools import lru_cache
 
 import msgspec
 
-from reconwatch.events import Connection, DnsAnswer, Event, HttpRequest, WhoisQuery, told_name
+from reconwatch.events import Connection, DnsAnswer, DnsQuery, Event, Hello, HttpRequest, WhoisQuery
 
 MASK = "***"
+
+CROWD = 256
+"""Answers for other names after which an address names nobody: a large CDN's edge, a sinkhole, a captive portal."""
+MOST_ADDRESSES = 50_000
+"""Addresses watched at once; a sieve of so many takes a second to compile."""
+
+NAMED_BY_THEMSELVES = frozenset({"ssl", "http", "quic", "dns", "tls", "http2"})
+"""Connections of these protocols have a record of their own that says the name: an address never overrides it."""
 
 SECRET_PARAMETERS = frozenset({
     "access_key", "access_token", "accesskey", "api-key", "api_id", "api_key", "api_secret", "api_token", "apikey",
@@ -31,6 +39,8 @@ class Interest(msgspec.Struct, frozen=True):
     names: frozenset[str] = frozenset()
     """Host names, lower-case A-labels, no root dot. `shodan.io` also stands for every name below it; `=crt.sh` only
     for itself."""
+    asides: frozenset[str] = frozenset()
+    """Names, spelt as in `names`, whose use matters and whose addresses do not."""
     paths: frozenset[tuple[str, str]] = frozenset()
     """(host, path prefix): requests in clear text to hosts that serve everything else too, so matched by path only."""
     ports: frozenset[int] = frozenset()
@@ -43,6 +53,7 @@ class Interest(msgspec.Struct, frozen=True):
     def __or__(self, other: Interest) -> Interest:
         return Interest(
             names=self.names | other.names,
+            asides=self.asides | other.asides,
             paths=self.paths | other.paths,
             ports=self.ports | other.ports,
             secrets=self.secrets | other.secrets,
@@ -60,10 +71,12 @@ class Lookout:
     def __init__(self, interest: Interest) -> None:
         self.interest = interest
         self.addresses: set[str] = set()
-        """Canonical addresses that DNS answers gave for names of interest. Sieves watch its size to recompile."""
-        self._suffixes = frozenset(n for n in interest.names if not n.startswith("="))
-        self._exact = frozenset(n[1:] for n in interest.names if n.startswith("="))
-        self._named = lru_cache(maxsize=65_536)(self._names)
+        """Canonical addresses that DNS answers gave for names of interest, and only few answers for others."""
+        self.crowded: set[str] = set()
+        """Addresses that were let go since answers gave them to a crowd of other names: they speak for none."""
+        self._others: dict[str, int] = {}
+        self._names = _Names(interest.names)
+        self._asides = _Names(interest.asides)
         secrets: dict[str, set[str]] = {}
         for suffix, parameter in interest.secrets:
             secrets.setdefault(suffix, set()).add(parameter.lower())
@@ -75,36 +88,56 @@ class Lookout:
 
     def names(self, name: str) -> bool:
         """Whether a host name (any case, with or without the root dot) is one of interest, by whole labels."""
-        return self._named(name)
-
-    def _names(self, name: str) -> bool:
-        name = name.lower().rstrip(".")
-        if name in self._exact:
-            return True
-        while name:
-            if name in self._suffixes:
-                return True
-            _, _, name = name.partition(".")
-        return False
+        return self._names.hold(name)
 
     def wants(self, event: Event) -> bool:
         """Whether anyone downstream may need the event. Learns from the answers that it lets through."""
-        if isinstance(event, WhoisQuery):
-            return True
-        name = told_name(event)
-        if isinstance(event, DnsAnswer):
-            if name is not None and self.names(name):
-                self.addresses.update(address for address, _ in event.addresses)
+        match event:
+            case WhoisQuery():
                 return True
-            # The same address under another name: a later connection there is not to be called by the old one.
-            return any(address in self.addresses for address, _ in event.addresses)
-        if name is not None and self.names(name):
+            case DnsQuery(name=name):
+                return self._names.hold(name)
+            case DnsAnswer(name=name):
+                return self._wants_answer(event, name)
+            case Hello(name=name, server=server):
+                return self.wants_hello(name, server)
+            case HttpRequest(host=host, uri=uri):
+                return self.wants_request(host, uri)
+            case Connection(service=service, server_port=port):
+                if port in self.interest.ports:
+                    return True
+                return event.server in self.addresses and service not in NAMED_BY_THEMSELVES
+        return False
+
+    def wants_hello(self, name: str | None, server: str) -> bool:
+        """Whether a hello to `server` is wanted: by its name, or by where it goes if it has none."""
+        if not name:
+            return server in self.addresses
+        return self._names.hold(name) or self._asides.hold(name)
+
+    def wants_request(self, host: str, uri: str) -> bool:
+        """Whether a request in clear text is wanted: by its host, or by its path at a host that serves everything."""
+        if self._names.hold(host) or self._asides.hold(host):
             return True
-        if event.server in self.addresses:
+        prefixes = self._paths.get(host)
+        return prefixes is not None and uri.startswith(prefixes)
+
+    def _wants_answer(self, answer: DnsAnswer, name: str) -> bool:
+        addresses = [address for address, _ in answer.addresses]
+        if self._names.hold(name):
+            fresh = [address for address in addresses if address not in self.crowded]
+            if len(self.addresses) + len(fresh) <= MOST_ADDRESSES:
+                self.addresses.update(fresh)
             return True
-        if isinstance(event, HttpRequest):
-            return event.uri.startswith(self._paths.get(event.host, ("\0",)))
-        return isinstance(event, Connection) and event.server_port in self.interest.ports
+        # The same address under another name: a later connection there is not to be called by the old one.
+        shared = [address for address in addresses if address in self.addresses]
+        for address in shared:
+            self._others[address] = others = self._others.get(address, 0) + 1
+            if others > CROWD:
+                self.addresses.discard(address)
+                self.crowded.add(address)
+                del self._others[address]
+        return bool(shared)
 
     def mask(self, host: str, uri: str) -> str:
         """`uri` with the value of every credential-like query parameter replaced by `***`."""
@@ -122,6 +155,25 @@ class Lookout:
             extra |= self._secrets.get(host, set())
             _, _, host = host.partition(".")
         return SECRET_PARAMETERS | extra if extra else SECRET_PARAMETERS
+
+
+class _Names:
+    """Host names by whole labels: suffixes, and exact ones behind `=`."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        self._suffixes = frozenset(name for name in names if not name.startswith("="))
+        self._exact = frozenset(name[1:] for name in names if name.startswith("="))
+        self.hold = lru_cache(maxsize=65_536)(self._hold)
+
+    def _hold(self, name: str) -> bool:
+        name = name.lower().rstrip(".")
+        if name in self._exact:
+            return True
+        while name:
+            if name in self._suffixes:
+                return True
+            _, _, name = name.partition(".")
+        return False
 
 
 # A parameter begins after ? & ; or their percent-encoded forms (a URL may lie inside a URL), and its value ends at the

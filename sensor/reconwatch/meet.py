@@ -23,6 +23,7 @@ from reconwatch.events import (
     WhoisQuery,
     told_name,
 )
+from reconwatch.interest import NAMED_BY_THEMSELVES
 from reconwatch.visits import CONNECTIONS, HTTP, NAMES, VISIT_EVENTS, VISIT_GAP, VISIT_SPAN, Visit, Witnessed
 
 WITNESS_SPAN = 60.0
@@ -37,9 +38,6 @@ MOST_VISITS = 100_000
 
 _ANYBODY = "*"
 _OTHER_FAMILY = {"4": "6", "6": "4"}
-
-NAMED_BY_THEMSELVES = frozenset({"ssl", "http", "quic", "dns", "tls", "http2"})
-"""Connections of these protocols have a record of their own that says the name: an address never overrides it."""
 
 
 @dataclass(slots=True)
@@ -164,7 +162,7 @@ class Meet:
         return None
 
     def _asked_for(self, answer: DnsAnswer) -> bool:
-        """Whether the question was seen; a tap that sees one direction only has nothing but the answer to tell of it."""
+        """Whether the question was seen; a tap on one direction has nothing but the answer to tell of it."""
         return any(ask.name == answer.name and ask.visit[0] == answer.client for ask in self._asks.get(answer.name, ()))
 
     def _claim(self, event: AnyEvent, name: str | None) -> Service | None:

@@ -36,7 +36,7 @@ def test_the_worst_comes_first_with_its_reasons_and_steps(search, lookup):
 
 def test_a_wide_page_also_says_when_and_how_much(lookup):
     assert table_of(lookup, width=160).splitlines()[0] == (
-        "monitor   5 Database_Lookup rw-00aa11bb22cc33dd 2026-11-24 02:48       1 names             "
+        "monitor   5 Database_Lookup rw-00aa11bb22cc33dd 2026-11-24 02:48       1 name              "
         "10.20.0.53 (resolver, trusted) → crtsh, censys"
     )
 

@@ -181,6 +181,54 @@ def test_a_port_is_found_between_the_separators_a_log_declares():
     assert hits(Sieve(lookout(), "tsv", b","), b"a,43,b\na\t43\tb\n", 64) == [b"a,43,b"]
 
 
+@pytest.mark.parametrize(
+    ("spelling", "line", "wanted"),
+    [
+        ("tsv", "GET\tWWW.google.com\t/transparencyreport/x", True),
+        ("tsv", "GET\twww.google.com\t/search?q=x", False),
+        ("tsv", "GET\twww.example.org\t/transparencyreport/x", False),
+        ("tsv", "GET\t-\thttp://www.google.com/transparencyreport/x", True),
+        ("tsv", "GET\twww.google.com\t/transparency\\x72eport/", True),
+        ("json", '{"uri":"/transparencyreport/x","host":"www.google.com"}', True),
+        ("eve", '{"hostname":"www.google.com","url":"\\/transparencyreport\\/x"}', True),
+        ("eve", '{"hostname":"q.example","url":"http:\\/\\/q.example?q=1"}', True),
+        ("eve", '{"hostname":"q.example","url":"/?p=1"}', False),
+    ],
+)
+def test_a_path_of_a_busy_host_hits_only_beside_that_host(spelling, line, wanted):
+    paths = frozenset({("www.google.com", "/transparencyreport/"), ("q.example", "/?q=")})
+    sieve = Sieve(Lookout(Interest(paths=paths)), spelling)
+    assert bool(hits(sieve, b"x\n" + line.encode() + b"\ny\n", 256)) is wanted
+
+
+def test_a_host_and_a_path_on_two_lines_are_not_one_request():
+    sieve = Sieve(Lookout(Interest(paths=frozenset({("www.google.com", "/transparencyreport/")}))), "tsv")
+    assert hits(sieve, b"www.google.com\n/transparencyreport/\n", 256) == []
+
+
+def test_names_of_which_only_the_use_matters_hit_too():
+    sieve = Sieve(Lookout(Interest(asides=frozenset({"dns.example", "=doh.example"}))), "json")
+    assert hits(sieve, b'{"a":"x.DNS.example"}\n{"a":"doh.example"}\n{}\n', 256) == [
+        b'{"a":"x.DNS.example"}',
+        b'{"a":"doh.example"}',
+    ]
+
+
+def test_an_address_that_was_let_go_is_no_longer_looked_for_and_one_learned_since_is():
+    seeking = lookout()
+    sieve = Sieve(seeking, "tsv")
+    seeking.addresses.update({"198.18.4.2", "198.18.4.3"})
+    content = b"198.18.4.2\n198.18.4.3\n198.18.4.4\n"
+    assert hits(sieve, content, 64) == [b"198.18.4.2", b"198.18.4.3"]
+    seeking.addresses.remove("198.18.4.2")
+    seeking.crowded.add("198.18.4.2")
+    assert hits(sieve, content, 64) == [b"198.18.4.3"]
+    seeking.addresses.remove("198.18.4.3")
+    seeking.crowded.add("198.18.4.3")
+    seeking.addresses.add("198.18.4.4")
+    assert hits(sieve, content, 64) == [b"198.18.4.4"]
+
+
 def test_headers_always_reach_the_reader():
     assert hits(Sieve(lookout(), "tsv"), b"#separator \\x09\n1\t2\n#close\t2026\n\0\0#path\tdns\n", 256) == [
         b"#separator \\x09",

@@ -340,12 +340,18 @@ def test_a_json_row_is_told_by_its_columns_and_by_its_path(kind):
     assert read(json.dumps(unset | CONNECTION | JSON_ROWS[kind]).encode(), "json")[0] == events
 
 
+def test_the_kinds_in_a_mixed_json_stream_are_known_though_nothing_in_it_is_wanted():
+    content = b"\n".join(as_json(kind) for kind in JSON_ROWS)
+    _, account, _ = read(content, "json", names=("other.example",), ports=())
+    assert (account.events, account.holds) == (0, {"dns", "answer", "tls", "http", "conn"})
+
+
 def test_kinds_may_be_mixed_in_one_json_stream():
     content = b"\n".join(as_json(kind) for kind in JSON_ROWS)
     events, account, _ = read(content, "json")
     assert events == read(content, "json", funnel=False)[0]
     assert Counter(event.kind for event in events) == {"dns": 1, "answer": 1, "tls": 2, "http": 1, "conn": 1}
-    assert account.dialect == "zeek/dns+ssl+quic+http+conn json"
+    assert account.dialect == "zeek/dns+ssl+http+conn+quic json"
 
 
 @pytest.mark.parametrize(

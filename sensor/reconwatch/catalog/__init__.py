@@ -85,13 +85,8 @@ class Catalog:
     def interest(self) -> Interest:
         """What sources must look for so that no visit to a service is missed."""
         return Interest(
-            names=frozenset(
-                [
-                    *self._suffix,
-                    *(f"={name}" for name in self._exact),
-                    *(host for blindspot in self.blindspots for host in blindspot.hosts),
-                ]
-            ),
+            names=frozenset([*self._suffix, *(f"={name}" for name in self._exact)]),
+            asides=frozenset(host for blindspot in self.blindspots for host in blindspot.hosts),
             paths=frozenset((host, prefix) for host, claims in self._paths.items() for prefix, _ in claims),
             ports=frozenset(self._ports),
             secrets=frozenset(

@@ -176,7 +176,7 @@ def _who(actor: Actor) -> str:
 
 
 def _counted(notice: Notice) -> str:
-    return f"{notice.count} {notice.counted}"
+    return f"{notice.count} {notice.counted.removesuffix('s') if notice.count == 1 else notice.counted}"
 
 
 def _when_short(notice: Notice) -> str:

@@ -53,7 +53,7 @@ def open_source(
             return ZeekSource(opening, "tsv")
         case Dialect.ZEEK_JSON:
             return ZeekSource(opening, "json")
-    from reconwatch.sources.pcap import CaptureSource  # here: numpy takes 100 ms that a run over logs need not spend
+    from reconwatch.sources.pcap import CaptureSource  # here: a run over logs need not import it
 
     return CaptureSource(opening)
 

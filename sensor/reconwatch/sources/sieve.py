@@ -2,9 +2,8 @@ r"""Finds, in a block of text lines, those that an Interest may want, before any
 
 The law: whatever the Lookout wants of a line's events, the sieve hits the line. Too much is allowed, too little
 never. So names are searched for anywhere in a line, in any case, and a line is let through whenever an escape in it
-could hide a letter of a name: `\u002e` in JSON, `\x2e` in Zeek's TSV. No other escape can: the letters of a host
-name are ASCII letters, digits, `.`, `-` and `_`, and the one other character whose lower case is an ASCII letter is
-the Kelvin sign (U+212A).
+could hide a letter of a name: `\u002e` in JSON, `\x2e` in Zeek's TSV. No other escape can: names and paths are
+printable ASCII, and the one other character whose lower case is an ASCII letter is the Kelvin sign (U+212A).
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ MOST_NAMES = 30_000
 _KELVIN = rb"\xe2\x84\xaa"
 _JSON_ESCAPES = (rb"\\u(?:00|212a)", _KELVIN)
 _MARKS: dict[Spelling, tuple[bytes, ...]] = {
-    # Headers; and printable ASCII that a name may be made of, written as an escape (Zeek src/Desc.cc).
-    "tsv": (rb"(?:^|\x00)#", rb"\\x(?:2[def]|3[0-9]|[46][1-9a-f]|[57][0-9af]|e2\\x84\\xaa)", _KELVIN),
+    # Headers; and printable ASCII written as an escape (Zeek src/Desc.cc), but for the comma, which is in many lists.
+    "tsv": (rb"(?:^|\x00)#", rb"\\x(?:2[0-9abd-f]|[3-7][0-9a-f]|e2\\x84\\xaa)", _KELVIN),
     "json": (rb"\"method\":\s?\"PRI\"", *_JSON_ESCAPES),
     # What blindness is told by: the sensor's drops, and QUIC whose hello stayed unread.
     "eve": (rb"_type\":\s?\"(?:stats|quic)\"", *_JSON_ESCAPES),
@@ -66,9 +65,11 @@ class Sieve:
     def __init__(self, lookout: Lookout, spelling: Spelling, separator: bytes = b"\t") -> None:
         self._lookout = lookout
         self._spelling = spelling
-        self._base = _Net(_patterns(lookout.interest, spelling, separator))
+        self._base = _Net(_shared(_patterns(lookout.interest, spelling, separator)))
         self._tiers: list[tuple[frozenset[str], _Net]] = []
         self._known: set[str] = set()
+        self._seen = (0, 0)
+        """How many addresses the lookout had, and had let go, when it was last asked."""
 
     def lines(self, block: Block) -> Iterator[tuple[int, int]]:
         """The lines that hit; those taught by a line just given are found behind it."""
@@ -96,17 +97,27 @@ class Sieve:
 
     def _learn(self) -> _Net | None:
         """Compile what the lookout has learned since; None if nothing."""
-        if len(self._lookout.addresses) == len(self._known):
+        seen = (len(self._lookout.addresses), len(self._lookout.crowded))
+        if seen == self._seen:
             return None
+        self._seen = seen
         fresh = frozenset(self._lookout.addresses - self._known)
+        if not fresh:
+            return None
         self._known |= fresh
         net = self._net(fresh)
         self._tiers.append((fresh, net))
         return net
 
     def _settle(self) -> None:
-        """Between blocks: learn, and join the small tiers."""
+        """Between blocks: learn, drop what the lookout has let go, and join the small tiers."""
         self._learn()
+        for place, (addresses, _) in reversed(list(enumerate(self._tiers))):
+            left = addresses - self._lookout.crowded
+            if not left:
+                del self._tiers[place]
+            elif len(left) < len(addresses):
+                self._tiers[place] = left, self._net(left)
         if len(self._tiers) < 2:
             return
         joined, net = self._tiers.pop()
@@ -117,14 +128,17 @@ class Sieve:
 
     def _net(self, addresses: frozenset[str]) -> _Net:
         texts = {text for address in addresses for text in spellings(address, self._spelling)}
-        return _Net(tuple(_literal(text) for text in sorted(texts)))
+        return _Net(_database([_literal(text) for text in sorted(texts)]))
 
 
 class _Net:
     """One compiled database and its scratch."""
 
-    def __init__(self, patterns: tuple[bytes, ...]) -> None:
-        self._database, self._scratch = _compile(patterns)
+    def __init__(self, database: Any) -> None:
+        import hyperscan  # here: 30 ms that a run without text logs need not spend
+
+        self._database = database
+        self._scratch = hyperscan.Scratch(database)
 
     def ends(self, data: bytearray, start: int, stop: int) -> list[int]:
         """Where matches end in `data[start:stop]`, ascending: the index of each one's last byte, never a newline's."""
@@ -143,8 +157,12 @@ class _Net:
 
 
 def _patterns(interest: Interest, spelling: Spelling, separator: bytes) -> tuple[bytes, ...]:
-    names = {name.removeprefix("=").lower() for name in interest.names}
+    names = {name.removeprefix("=").lower() for name in interest.names | interest.asides}
     found = [_literal(name) for name in sorted(names) if name]
+    for host, prefix in sorted(interest.paths):
+        # Either alone would hit all day: `www.google.com`, `/api/`. Their order is the writer's.
+        name, path = _literal(host), _path(prefix)
+        found += [rb"%b[^\n]*%b" % (name, path), rb"%b[^\n]*%b" % (path, name)]
     ports = "|".join(str(port) for port in sorted(interest.ports)).encode()
     if ports and spelling == "tsv":
         column = _literal(separator.decode("latin-1"))
@@ -159,6 +177,13 @@ def _patterns(interest: Interest, spelling: Spelling, separator: bytes) -> tuple
     return (*found, *_MARKS[spelling])
 
 
+def _path(prefix: str) -> bytes:
+    """A regular expression for a path: JSON may escape its slashes, and an absolute form may lack the first of them."""
+    if prefix[1:2] in ("?", "#"):
+        prefix = prefix[1:]
+    return _literal(prefix).replace(b"\\x2f", rb"\\?/")
+
+
 def _literal(text: str) -> bytes:
     """A regular expression for the text itself. Hyperscan's `literal=True` ends a pattern at its first NUL."""
     return b"".join(
@@ -167,23 +192,20 @@ def _literal(text: str) -> bytes:
     )
 
 
-def _compile(patterns: tuple[bytes, ...]) -> tuple[Any, Any]:
-    import hyperscan  # here: 30 ms that a run without text logs need not spend
-
-    database = _database(patterns)
-    return database, hyperscan.Scratch(database)
-
-
-@lru_cache(maxsize=16)
-def _database(patterns: tuple[bytes, ...]) -> Any:
+@lru_cache(maxsize=8)
+def _shared(patterns: tuple[bytes, ...]) -> Any:
     """Compiled once for all inputs of a run: databases are read-only, only the scratch is not."""
+    return _database(list(patterns))
+
+
+def _database(patterns: list[bytes]) -> Any:
     import hyperscan
 
     # Never SINGLEMATCH: it would report a name once a block. MULTILINE: ^ and $ are those of lines.
     flags = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_MULTILINE
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     count = len(patterns)
-    database.compile(expressions=list(patterns), ids=list(range(count)), elements=count, flags=[flags] * count)
+    database.compile(expressions=patterns, ids=list(range(count)), elements=count, flags=[flags] * count)
     return database
 
 
@@ -200,7 +222,8 @@ def sieve_for(
     """
     if not funnel:
         return EveryLine()
-    if len(lookout.interest.names) > MOST_NAMES:
+    interest = lookout.interest
+    if len(interest.names) + len(interest.asides) + len(interest.paths) > MOST_NAMES:
         return _fallback(lookout, account, f"more than {MOST_NAMES} names are looked for")
     try:
         import hyperscan

@@ -25,8 +25,7 @@ class CaptureSource:
     """The events of one pcap or pcapng capture. See `Source`.
 
     With the funnel the same bytes are decoded by the same readers, but an event that cannot be wanted is never made
-    (`Teller._pointless`). A scan for names over raw blocks would save less than it costs here: four fifths of the
-    time go into following connections, and a connection that is not followed cannot be told from its own body.
+    (see `Teller`). Packets of connections that have said what they are cost one look into a table.
     """
 
     def __init__(self, opening: Opening) -> None:

@@ -12,6 +12,7 @@ from reconwatch.sources.pcap.link import NOT_IP
 from reconwatch.sources.pcap.tunnel import IP_TUNNELS, UDP_TUNNELS, inside_ip, inside_udp
 
 TCP, UDP = 6, 17
+CUT = "cut by the snap length of the capture; what is there is read"
 MAX_TUNNELS = 4
 """Tunnels in tunnels; three are seen in practice (GTP in GRE in IP)."""
 
@@ -149,7 +150,7 @@ class Datagrams:
                 self._account.blind["fragments_lost"] += 1
             held = self._held[key] = _Pieces(ts)
         if cut:
-            self._account.blind["cut_packets"] += 1
+            self._account.hidden("cut_packets", "a fragment", CUT)
         if len(held.pieces) >= MAX_PIECES or offset + len(payload) > 65_535:
             del self._held[key]
             self._account.blind["fragments_lost"] += 1

@@ -115,6 +115,11 @@ class Initials:
         return self._size + (KEYS_SIZE if self._keys is not None else 0)
 
     @property
+    def met(self) -> bool:
+        """Whether any Initial was met: other long headers alone are the rest of a connection begun earlier."""
+        return self._packets > 0
+
+    @property
     def spent(self) -> bool:
         """So many packets gave no hello that there is no point in going on."""
         return self._packets >= MAX_PACKETS
@@ -144,6 +149,7 @@ class Initials:
         dcid = datagram[start + 6 : at]
         at += 1 + int.from_bytes(datagram[at : at + 1], "big")
         if kind == (1 if version == V2 else 0):
+            self._packets += 1
             size, at = varint(datagram, at)
             at += size
             length, at = varint(datagram, at)
@@ -157,7 +163,6 @@ class Initials:
         return at + length
 
     def _initial(self, version: int, dcid: bytes, packet: bytes, number_at: int) -> None:
-        self._packets += 1
         if self._keys is not None and version == self._version:
             try:
                 self._frames(self._keys.open(packet, number_at))

@@ -41,7 +41,7 @@ class Reader(Protocol):
 class Flow:
     """One TCP connection."""
 
-    __slots__ = ("answered", "down", "ended", "established", "opened", "service", "start", "teller", "up")
+    __slots__ = ("answered", "closed", "down", "ended", "established", "opened", "service", "start", "teller", "up")
 
     def __init__(self, teller: Teller, start: float, client_key: bytes, opened: bool) -> None:
         self.teller = teller
@@ -56,6 +56,8 @@ class Flow:
         self.established = False
         self.ended = False
         """Told as a Connection: both sides said FIN, or one RST."""
+        self.closed = False
+        """Forgotten by the table."""
         self.service: str | None = None
 
     def end(self) -> None:
@@ -66,10 +68,11 @@ class Flow:
 
     def close(self) -> bool:
         """Read what still waits, as nothing follows, and tell the connection; whether a message was left half read."""
-        unfinished = False
-        for stream in (self.up, self.down):
-            unfinished |= stream.size > 0
-            stream.finish()
+        self.closed = True
+        unfinished = self.up.size > 0 or self.down.size > 0
+        if unfinished:
+            self.up.finish()
+            self.down.finish()
         self.end()
         return unfinished
 

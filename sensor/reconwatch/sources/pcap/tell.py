@@ -8,6 +8,7 @@ from socket import AF_INET, AF_INET6, inet_ntop
 from typing import Literal
 
 from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, WhoisQuery
+from reconwatch.sources.pcap.ip import CUT
 from reconwatch.sources.source import Opening
 from reconwatch.sources.spelling import canonical
 
@@ -58,13 +59,16 @@ def bare_host(authority: str) -> str:
 
 
 class Teller:
-    """Builds the events of one input and keeps those that are wanted in `out`, in the order they became known."""
+    """Builds the events of one input and keeps those that are wanted in `out`, in the order they became known.
 
-    __slots__ = ("_addresses", "_funnel", "_input", "_lookout", "account", "out", "place")
+    The funnel is to ask the Lookout before an event is made, which spares nearly all of the traffic the making of it
+    and the masking of its URI.
+    """
+
+    __slots__ = ("_funnel", "_input", "_lookout", "account", "out", "place")
 
     def __init__(self, opening: Opening) -> None:
         self._lookout = opening.lookout
-        self._addresses = opening.lookout.addresses
         self._input = opening.input
         self._funnel = opening.funnel
         self.account = opening.account
@@ -77,18 +81,14 @@ class Teller:
             self.account.events += 1
             self.out.append(event)
 
-    def _pointless(self, name: str | None, server: str) -> bool:
-        """The funnel: whether `Lookout.wants` would refuse every event with this name and server.
-
-        It asks for nothing else than these two in events other than answers, WHOIS lines and connections. Asking
-        first spares the making of the event, and the masking of its URI, for nearly all of the traffic.
-        """
-        return self._funnel and server not in self._addresses and not (name and self._lookout.names(name))
+    def cut(self) -> None:
+        """The packet that is being read was cut where something might have been told."""
+        self.account.hidden("cut_packets", f"packet {self.place}", CUT)
 
     def query(self, ts: float, at: Ends, name: str, qtype: int) -> None:
         """A DNS question."""
         client, client_port, server, server_port = at
-        if self._pointless(name, server):
+        if self._funnel and not self._lookout.names(name):
             return
         self._tell(
             DnsQuery(
@@ -112,7 +112,7 @@ class Teller:
     ) -> None:
         """A hello, or a CONNECT."""
         client, client_port, server, server_port = at
-        if self._pointless(name, server):
+        if self._funnel and not self._lookout.wants_hello(name, server):
             return
         self._tell(
             Hello(
@@ -126,7 +126,7 @@ class Teller:
     ) -> None:
         """An HTTP request."""
         client, client_port, server, server_port = at
-        if self._pointless(host, server):
+        if self._funnel and not self._lookout.wants_request(host, uri):
             return
         self._tell(
             HttpRequest(

@@ -47,7 +47,7 @@ class ZeekSource:
     def __iter__(self) -> Iterator[AnyEvent]:
         account, lookout = self._account, self._opening.lookout
         for block in Blocks(self._opening.stream, account):
-            self._note_kind_of_block(block)
+            self._note_kinds(block)
             todo: Block | None = block
             while todo is not None:
                 for start, end in self._sieve.lines(todo):
@@ -119,13 +119,24 @@ class ZeekSource:
             separator=self._header.separator,
         )
 
-    def _note_kind_of_block(self, block: Block) -> None:
-        """Name the log by a block's first line, for in the funnel perhaps no line of it is decoded."""
+    def _note_kinds(self, block: Block) -> None:
+        """Name the logs in a block of JSON, for in the funnel perhaps no line of theirs is decoded.
+
+        The first line tells; a stream whose first block holds several kinds is one of many, and searched for the rest.
+        """
         if self._form != "json":
             return
-        end = block.data.find(b"\n", block.start, block.end)
+        self._note_kind_of_line(block, block.start)
+        if block.offset == 0 or len(self._names) > 1:
+            for kind, telltale in _TELLTALES.items():
+                at = -1 if kind in self._names else block.data.find(telltale, block.start, block.end)
+                if at >= 0:
+                    self._note_kind_of_line(block, block.data.rfind(b"\n", block.start, at) + 1 or block.start)
+
+    def _note_kind_of_line(self, block: Block, start: int) -> None:
+        end = block.data.find(b"\n", start, block.end)
         try:
-            row = _decoded(block.line(block.start, end if end >= 0 else block.end))
+            row = _decoded(block.line(start, end if end >= 0 else block.end))
         except ValueError:
             return
         self._note_kind(kind_of_row(row), row.path)
@@ -138,6 +149,16 @@ class ZeekSource:
         self._account.dialect = f"zeek/{'+'.join(self._names)} {self._form}"
         if kind:
             self._account.holds |= HOLDS[kind]
+
+
+_TELLTALES: dict[Kind, bytes] = {
+    "dns": b'"trans_id"',
+    "ssl": b'"established"',
+    "http": b'"trans_depth"',
+    "conn": b'"conn_state"',
+    "quic": b'"client_initial_dcid"',
+}
+"""A column that every row of a log has, and few of others."""
 
 
 def _decoded(line: bytes) -> Row:

@@ -123,7 +123,7 @@ class Teller:
             version=row.version,
             **facts,
         )
-        if len(row.uri.encode("utf-8", "replace")) >= FIELD_LIMIT and self._lookout.wants(event):
+        if len(row.uri.encode("utf-8", "replace")) >= FIELD_LIMIT and self._lookout.wants_request(host, event.uri):
             # Only of wanted requests: the others are not decoded, and counts must not depend on the sieve.
             self._account.blind["truncated_fields"] += 1
         return [event]

