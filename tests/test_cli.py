@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gzip
 import json
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from reconwatch import __version__
-from reconwatch.cli import main
+from reconwatch.cli import LONG_WORK, main
 
 DNS_LOG = """\
 #separator \\x09
@@ -247,6 +249,27 @@ def test_a_reader_that_goes_away_ends_the_program_quietly(folder: Path) -> None:
     )  # fmt: skip
     assert "Traceback" not in told.stderr
     assert "BrokenPipe" not in told.stderr
+
+
+def test_long_work_shows_its_progress_on_a_terminal_and_nothing_of_it_elsewhere(folder: Path) -> None:
+    long = folder / "long.json"
+    line = HTTP_EVE.replace("ip-api.com", "www.example.org").encode()
+    long.write_bytes(line * (LONG_WORK // len(line) + 1))
+    terminal, behind = pty.openpty()
+    command = [sys.executable, "-m", "reconwatch", "replay", str(long)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=behind, env=os.environ | {"TERM": "xterm"}
+    ) as process:
+        os.close(behind)
+        seen = b""
+        with contextlib.suppress(OSError):  # how a terminal says that nobody writes to it any more
+            while more := os.read(terminal, 4096):
+                seen += more
+        assert process.stdout is not None
+        assert process.stdout.read() == b""
+    os.close(terminal)
+    assert b"MB/s" in seen
+    assert "MB/s" not in reconwatch("replay", long).stderr
 
 
 def test_the_heavy_packages_are_not_imported_for_a_version_or_help() -> None:

@@ -23,6 +23,8 @@ COUNTED = {
 }
 """`Account.blind` key -> what to tell."""
 
+WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+
 LACKING = {
     "dns": "no DNS: names that were only resolved are not seen, and bare addresses have no names",
     "tls": "no TLS or QUIC hellos: encrypted visits are seen by DNS only",
@@ -37,10 +39,11 @@ class Blindness:
     """Watches the events of a run for signs that more happened than they tell."""
 
     def __init__(self, catalog: Catalog) -> None:
-        self._spots = {name.removeprefix("="): spot for spot in catalog.blindspots for name in spot.hosts}
+        self._spots = {name: spot for spot in catalog.blindspots for name in spot.hosts}
         self._clients: dict[Blindspot, set[str]] = {}
         self._encrypted: set[str] = set()
         self._ech_answers: set[str] = set()
+        self._bodies = 0
 
     def watch(self, event: AnyEvent) -> None:
         """Take one event. Names resolved only do not count as use, but for ECH, which the answer announces."""
@@ -52,16 +55,18 @@ class Blindness:
             case Hello() | HttpRequest():
                 if isinstance(event, Hello):
                     _grow(self._encrypted, event.client)
+                elif event.method in WITH_BODY:
+                    self._bodies += 1
                 spot = self._spot(told_name(event) or "")
                 if spot is not None:
                     _grow(self._clients.setdefault(spot, set()), event.client)
 
     def _spot(self, name: str) -> Blindspot | None:
-        while name:
-            if name in self._spots:
-                return self._spots[name]
+        spot = self._spots.get(f"={name}")
+        while spot is None and name:
+            spot = self._spots.get(name)
             _, _, name = name.partition(".")
-        return None
+        return spot
 
     def lines(self, accounts: Sequence[Account]) -> list[str]:
         """What could not be seen, a line each, the costliest first."""
@@ -72,6 +77,8 @@ class Blindness:
             told.append(
                 f"{_clients(self._encrypted)} asked over TLS or QUIC: that a service was used is seen, not what for"
             )
+        if self._bodies:
+            told.append(f"requests whose question may lie in their body, which no input holds: {self._bodies}")
         for spot, clients in sorted(self._clients.items(), key=lambda item: item[0].id):
             told.append(f"{_clients(clients)} {spot.tells}")
         if self._ech_answers:

@@ -351,7 +351,7 @@ def test_kinds_may_be_mixed_in_one_json_stream():
     events, account, _ = read(content, "json")
     assert events == read(content, "json", funnel=False)[0]
     assert Counter(event.kind for event in events) == {"dns": 1, "answer": 1, "tls": 2, "http": 1, "conn": 1}
-    assert account.dialect == "zeek/dns+ssl+http+conn+quic json"
+    assert account.dialect == "zeek/dns+ssl+http+quic+conn json"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,91 @@
+"""The honest account: what the inputs could not show."""
+
+from reconwatch.account import Account
+from reconwatch.blindness import Blindness
+from reconwatch.catalog import Blindspot, Catalog
+from reconwatch.events import AnyEvent, DnsAnswer
+from tests.story import NOON, OTHER, RESOLVER, get, hello
+
+CATALOG = Catalog(
+    [],
+    [
+        Blindspot("doh", "used DNS over HTTPS", ("=dns.google", "cloudflare-dns.com")),
+        Blindspot("ech", "sent a hello whose name is encrypted", ("=cloudflare-ech.com",)),
+    ],
+)
+
+EVERYTHING = {"dns", "tls", "http", "whois", "conn"}
+
+
+def account(*, holds: set[str] = EVERYTHING, **blind: int) -> Account:
+    told = Account("eve.json", holds=holds)
+    told.blind.update(blind)
+    return told
+
+
+def lines(*events: AnyEvent, accounts: list[Account] | None = None) -> list[str]:
+    blindness = Blindness(CATALOG)
+    for event in events:
+        blindness.watch(event)
+    return blindness.lines([account()] if accounts is None else accounts)
+
+
+def test_a_run_that_missed_nothing_has_nothing_to_tell() -> None:
+    assert lines() == []
+
+
+def test_encrypted_visits_are_told_by_the_number_of_clients() -> None:
+    assert lines(hello(0, "crt.sh"), hello(1, "crt.sh"), hello(2, "crt.sh", client=OTHER)) == [
+        "2 clients asked over TLS or QUIC: that a service was used is seen, not what for"
+    ]
+
+
+def test_dns_over_https_and_encrypted_hellos_are_told_of() -> None:
+    told = lines(hello(0, "dns.google"), hello(1, "chrome.cloudflare-dns.com"), hello(2, "cloudflare-ech.com"))
+    assert "1 client used DNS over HTTPS" in told
+    assert "1 client sent a hello whose name is encrypted" in told
+
+
+def test_an_exact_name_does_not_stand_for_its_children() -> None:
+    assert not [line for line in lines(hello(0, "notes.dns.google")) if "DNS over HTTPS" in line]
+
+
+def test_a_name_that_offers_encrypted_hellos_is_told_of() -> None:
+    offer = DnsAnswer(ts=NOON, client=OTHER, server=RESOLVER, source="capture", name="crt.sh", addresses=(), ech=True)
+    assert lines(offer) == ["1 names of interest offer encrypted hellos (ECH): visits may hide there"]
+
+
+def test_a_request_with_a_body_may_hide_its_question() -> None:
+    post = get(0, "search.censys.io", "/api/v2/hosts/search")
+    post = type(post)(**{name: getattr(post, name) for name in post.__struct_fields__} | {"method": "POST"})
+    assert lines(post) == ["requests whose question may lie in their body, which no input holds: 1"]
+
+
+def test_kinds_that_no_input_holds_are_told_with_what_that_costs() -> None:
+    told = lines(accounts=[account(holds={"dns", "answer"}), account(holds={"conn"})])
+    assert [line.partition(":")[0] for line in told] == [
+        "no TLS or QUIC hellos", "no HTTP requests", "no WHOIS text (only captures hold it)",
+    ]  # fmt: skip
+
+
+def test_what_one_input_holds_the_others_need_not() -> None:
+    assert lines(accounts=[account(holds={"dns"}), account()]) == []
+
+
+def test_the_sensor_s_own_loss_and_cut_packets_are_summed_over_the_inputs() -> None:
+    told = lines(accounts=[account(sensor_drops=3, cut_packets=1), account(sensor_drops=4)])
+    assert "packets that the sensor itself reports lost: 7" in told
+    assert any(line.startswith("packets cut short") and line.endswith(": 1") for line in told)
+
+
+def test_what_was_skipped_is_told_by_input_and_reason() -> None:
+    damaged = account()
+    damaged.skip("not JSON", "line 3")
+    damaged.skip("not JSON", "line 9")
+    assert lines(accounts=[damaged]) == ["eve.json: 2 lines skipped: not JSON"]
+
+
+def test_an_input_that_failed_holds_nothing_and_is_told_elsewhere() -> None:
+    failed = account()
+    failed.fail("empty file")
+    assert lines(accounts=[failed]) == []
