@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
 from collections import Counter
@@ -14,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconwatch.account import Account
-from reconwatch.events import Connection, DnsAnswer, DnsQuery, Hello, HttpRequest
+from reconwatch.events import Connection, DnsAnswer, DnsQuery, Hello
 from reconwatch.interest import Interest, Lookout
 from reconwatch.sources.eve import EveSource
 from reconwatch.sources.opener import open_source, reading_order
@@ -495,10 +494,3 @@ def test_every_name_that_the_servers_saw_is_told():
         }
         seeking = Lookout(Interest(names=SERVICES))
         assert {name for name in named if seeking.names(name)} <= told
-
-
-def test_a_compressed_log_reads_as_its_content():
-    content = json.dumps(request_v3()).encode() + b"\n"
-    source = open_source(io.BytesIO(gzip.compress(content)), known(), Account("eve.json.gz"), 0, True)
-    assert source is not None
-    assert [event.name for event in source if isinstance(event, DnsQuery | HttpRequest)] == ["crt.sh"]

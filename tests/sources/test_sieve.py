@@ -144,6 +144,20 @@ def test_what_a_line_teaches_is_found_behind_it_in_the_same_block_and_in_later_o
     assert seen == [line for line in lines if "teaches" in line or "connects" in line]
 
 
+def test_a_block_that_teaches_much_is_given_whole_from_there_on_and_the_next_is_sieved_again():
+    seeking = lookout()
+    sieve = Sieve(seeking, "tsv")
+    lines = [f"shodan.io {n}" for n in range(40)] + ["nothing"] * 10
+    content = bytearray(("\n".join(lines) + "\n").encode())
+    given_ = []
+    for start, end in sieve.lines(Block(content, 0, len(content), 0, 1)):
+        given_.append(content[start:end].decode())
+        seeking.addresses.add(f"198.18.0.{len(given_)}")
+    assert given_ == lines
+    behind = bytearray(b"198.18.0.39\nnothing\n198.18.0.1\n")
+    assert list(sieve.lines(Block(behind, 0, len(behind), 0, 1))) == [(0, 11), (20, 30)]
+
+
 def test_what_another_source_learned_is_found_from_the_next_line_taken_on():
     seeking = lookout()
     sieve = Sieve(seeking, "tsv")

@@ -1,8 +1,9 @@
 """Which tool a sweep over services most resembles.
 
-Each service weighs by its rarity among the tools: w(s) = ln((N + 1) / (n + 1/2)), N tools, n of them know s. crt.sh,
-which nearly all ask, weighs next to nothing; a database that one tool alone asks weighs most, and so does one that no
-tool asks, against all of them. For a sweep S and a tool with the services T (K of them without a key, F formerly):
+Each service weighs by its rarity among the tools: w(s) = ln((N + 1) / (max(n, 1) + 1/2)), N tools, n of them know s.
+crt.sh, which nearly all ask, weighs next to nothing; a database that one tool alone asks weighs most, and so does one
+that no tool asks, against all of them. For a sweep S and a tool with the services T (K of them without a key, F
+formerly):
 
     explained = w(S & (T | F)) / w(S)                      how much of the sweep the tool accounts for
     shown     = max(w(S & T) / w(T), w(S & K) / w(K))      how much of the tool the sweep shows; K: run without keys
@@ -25,7 +26,7 @@ from math import log
 from typing import NamedTuple
 
 FEWEST = 4
-THRESHOLD = 0.5
+THRESHOLD = 0.7
 TIE = 0.03
 ORDER = 0.05
 
@@ -52,7 +53,7 @@ class Attribution:
 
     def weight(self, service: str) -> float:
         """How much a service tells tools apart."""
-        return log((len(self._tools) + 1) / (self._known[service] + 0.5))
+        return log((len(self._tools) + 1) / (max(self._known[service], 1) + 0.5))
 
     def likely(self, services: Collection[str], order: Sequence[str] = ()) -> list[tuple[str, float]]:
         """(id, score) of the best and of whatever ties with it, best first; empty below the threshold."""

@@ -1,4 +1,4 @@
-"""Computes tools.yaml from lists of what tools contact:
+"""Computes tools.yaml from lists of what tools contact.
 
     python -m reconwatch.catalog.compile_tools [--as-of DATE] LIST.jsonl... > tools.yaml
 

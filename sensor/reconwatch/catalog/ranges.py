@@ -42,6 +42,17 @@ def parse(cidr: str) -> Range:
     return Range(version, first, first | rest, prefix, packed)
 
 
+class Found(NamedTuple):
+    """The range that an address was found in."""
+
+    owner: int
+    first: bytes
+    prefix: int
+
+    def __str__(self) -> str:
+        return str(ipaddress.ip_network((self.first, self.prefix)))
+
+
 class RangeTable(msgspec.Struct, frozen=True, dict=True):
     """Sorted disjoint ranges of both families. `find` unpacks a family when it is first asked."""
 
@@ -70,19 +81,22 @@ class RangeTable(msgspec.Struct, frozen=True, dict=True):
             fields[f"owners{version}"] = b"".join(owner.to_bytes(2, "little") for _, _, owner in found)
         return RangeTable(**fields)
 
-    def find(self, ip: str) -> tuple[int, str] | None:
-        """The owner of the range that the address lies in, and the range. None for text that is no address."""
+    def find(self, ip: str) -> Found | None:
+        """The range that the address lies in. None for text that is no address."""
         try:
             address: Any = ipaddress.ip_address(ip.partition("%")[0])
         except ValueError:
             return None
         address = getattr(address, "ipv4_mapped", None) or address
         firsts, prefixes, owners = self._family(address.version)
-        at = bisect_right(firsts, address.packed) - 1
+        packed = address.packed
+        at = bisect_right(firsts, packed) - 1
         if at < 0:
             return None
-        network = ipaddress.ip_network((firsts[at], prefixes[at]))
-        return (owners[at], str(network)) if address in network else None
+        rest = len(packed) * 8 - prefixes[at]
+        if int.from_bytes(packed, "big") >> rest != int.from_bytes(firsts[at], "big") >> rest:
+            return None
+        return Found(owners[at], firsts[at], prefixes[at])
 
     def _family(self, version: int) -> tuple[list[bytes], bytes, list[int]]:
         cache: dict[int, tuple[list[bytes], bytes, list[int]]] = self.__dict__.setdefault("unpacked", {})

@@ -1,5 +1,7 @@
-"""Who else is out there: the crawlers that fill the databases, the clients that read them, the actors known to do so,
-and the registries (WHOIS, RDAP, CT logs, DNS over HTTPS).
+"""Who else is out there: scanners, tools, actors and registries.
+
+Scanners are the crawlers that fill the databases, tools the clients that read them, actors the groups known to do so;
+registries are WHOIS and RDAP servers, CT logs and DNS-over-HTTPS resolvers.
 
 `Facts` is plain data, read by `world_schema` from scanners.yaml, tools.yaml, actors.yaml and registries.yaml, and
 round-trips through `encode` and `decode` in milliseconds. `World` is the index over it; each part of the index is
@@ -180,12 +182,12 @@ class World:
     def _scanner_of(self, ip: str) -> Scanner | None:
         """The scanner that the address is listed for. With `rented`, listed once is not proved now."""
         found = self.facts.table.find(ip)
-        return self.facts.scanners[found[0]] if found else None
+        return self.facts.scanners[found.owner] if found else None
 
     def range_of(self, ip: str) -> str | None:
         """The listed range that the address lies in: how wide it is tells how much it says."""
         found = self.facts.table.find(ip)
-        return found[1] if found else None
+        return str(found) if found else None
 
     def scanner_by_rdns(self, name: str) -> Scanner | None:
         """The scanner that a reverse name claims to be. Only a forward look-up of the name that agrees proves it."""

@@ -1,5 +1,4 @@
-"""The strict reading of scanners.yaml, tools.yaml, actors.yaml and registries.yaml: every problem at once, each with
-its line.
+"""The strict reading of the world's files: every problem of all of them at once, each with its line.
 
 `read_world` reads all four. A service id is checked against the ids that the caller knows; without them, any will do.
 """
@@ -8,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
@@ -320,6 +319,7 @@ class RegistriesModel(_Model):
 
 
 Model = TypeVar("Model", bound=BaseModel)
+Found = TypeVar("Found")
 
 
 def _read(
@@ -373,30 +373,30 @@ def read_registries(name: str, text: str) -> Registries:
 def read_world(texts: Mapping[str, str], services: Collection[str] | None = None) -> Facts:
     """The facts of the four files (name -> text), ready for `World`. Raises DocumentError with the problems of all."""
     problems: list[Problem] = []
-    found = {}
-    for name, read in {
-        "scanners.yaml": lambda text: read_scanners("scanners.yaml", text, services),
-        "tools.yaml": lambda text: read_tools("tools.yaml", text, services),
-        "actors.yaml": lambda text: read_actors("actors.yaml", text),
-        "registries.yaml": lambda text: read_registries("registries.yaml", text),
-    }.items():
-        try:
-            found[name] = read(texts[name])
-        except DocumentError as error:
-            problems += error.problems
-    if problems:
+    scanners = _or_problems(problems, lambda: read_scanners(*_named(texts, "scanners.yaml"), services))
+    tools = _or_problems(problems, lambda: read_tools(*_named(texts, "tools.yaml"), services))
+    actors = _or_problems(problems, lambda: read_actors(*_named(texts, "actors.yaml")))
+    registries = _or_problems(problems, lambda: read_registries(*_named(texts, "registries.yaml")))
+    if scanners is None or tools is None or actors is None or registries is None:
         raise DocumentError(problems)
-    actors, version = found["actors.yaml"]
     return with_table(
-        Facts(
-            scanners=found["scanners.yaml"],
-            tools=found["tools.yaml"],
-            actors=actors,
-            attack_version=version,
-            registries=found["registries.yaml"],
-            as_of={name: _as_of(text) for name, text in texts.items() if name in found},
-        )
+        Facts(scanners, tools, *actors, registries, {name: _as_of(text) for name, text in sorted(texts.items())})
     )
+
+
+def _named(texts: Mapping[str, str], name: str) -> tuple[str, str]:
+    if name not in texts:
+        raise DocumentError([Problem(name, None, "is missing")])
+    return name, texts[name]
+
+
+def _or_problems(problems: list[Problem], read: Callable[[], Found]) -> Found | None:
+    """What `read` gives; None, with its problems added to the others, if it refuses."""
+    try:
+        return read()
+    except DocumentError as error:
+        problems += error.problems
+        return None
 
 
 def _as_of(text: str) -> datetime.date:

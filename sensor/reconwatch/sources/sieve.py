@@ -21,6 +21,12 @@ from reconwatch.sources.spelling import Spelling, spellings
 MOST_NAMES = 30_000
 """Names beyond which compiling takes seconds and hundreds of MB: every line is decoded and names looked up in a set."""
 
+MOST_LESSONS = 16
+"""Lines of one block that may teach addresses: each costs a compilation, as much time as decoding fifty lines.
+
+A block that teaches more is decoded to its end, and what it taught compiled once.
+"""
+
 _KELVIN = rb"\xe2\x84\xaa"
 _JSON_ESCAPES = (rb"\\u(?:00|212a)", _KELVIN)
 _MARKS: dict[Spelling, tuple[bytes, ...]] = {
@@ -78,7 +84,7 @@ class Sieve:
         ends = self._base.ends(data, position, stop)
         if self._tiers:
             ends = sorted(ends + [end for _, net in self._tiers for end in net.ends(data, position, stop)])
-        index = 0
+        index = lessons = 0
         while index < len(ends):
             hit = ends[index]
             index += 1
@@ -92,6 +98,10 @@ class Sieve:
             position = end + 1
             taught = self._learn()
             if taught is not None:
+                lessons += 1
+                if lessons == MOST_LESSONS:
+                    yield from EveryLine().lines(block.rest(position))
+                    return
                 ends = sorted(ends[index:] + taught.ends(data, position, stop))
                 index = 0
 
