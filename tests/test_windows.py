@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconwatch.sightings import Evidence, Target
-from reconwatch.windows import DAY, Ends, Smallest, busiest, window_start
+from reconwatch.windows import DAY, Ends, Smallest, spans_with, window_start
 
 
 def evidence(ts: float) -> Evidence:
@@ -50,10 +50,8 @@ def test_addresses_of_both_families_ranges_and_names_sort_together() -> None:
     ]  # fmt: skip
 
 
-@given(st.dictionaries(st.integers(0, 60), st.integers(1, 50), max_size=30), st.integers(1, 15))
-def test_the_busiest_span_is_found(minutes: dict[int, int], span: int) -> None:
-    sums = [sum(minutes.get(m, 0) for m in range(start, start + span)) for start in range(-span, 61)]
-    assert busiest(minutes, span)[0] == max(sums)
+def test_the_spans_of_a_minute_are_all_runs_that_it_lies_in() -> None:
+    assert [list(span) for span in spans_with(7, 3)] == [[5, 6, 7], [6, 7, 8], [7, 8, 9]]
 
 
 def test_windows_are_aligned_to_the_epoch() -> None:

@@ -5,9 +5,10 @@ Events come in order of time (`ordering.py` sees to it); everything kept here ex
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 from urllib.parse import unquote
 
@@ -32,6 +33,8 @@ UPSTREAM_SPAN = 5.0
 """Seconds: a resolver or proxy asks the world on behalf of a client within this time."""
 SHORTEST_TTL = 60.0
 """Seconds: stub resolvers and browsers use an answer at least so long, whatever TTL it carries (Chromium: 60 s)."""
+MOST_ASKS = 256
+"""Asks for one name among which a resolver's client is sought; in a flood, one of the last will do."""
 MOST_NAMES = 200_000
 MOST_VISITS = 100_000
 """Bounds on what is remembered at once; what is let go early is counted in `Meet.evicted`."""
@@ -92,7 +95,8 @@ class Meet:
         self._roles = roles
         self._names: OrderedDict[tuple[str, str], tuple[str, float]] = OrderedDict()
         self._tellings: OrderedDict[tuple[Any, ...], _Telling] = OrderedDict()
-        self._asks: dict[str, deque[_Ask]] = {}
+        self._asks: dict[tuple[str, int], deque[_Ask]] = {}
+        self._asking: Counter[tuple[str, str]] = Counter()
         self._asked: deque[_Ask] = deque()
         self._held: deque[tuple[_Observation, Service]] = deque()
         self._open: OrderedDict[tuple[str, str], _OpenVisit] = OrderedDict()
@@ -163,7 +167,7 @@ class Meet:
 
     def _asked_for(self, answer: DnsAnswer) -> bool:
         """Whether the question was seen; a tap on one direction has nothing but the answer to tell of it."""
-        return any(ask.name == answer.name and ask.visit[0] == answer.client for ask in self._asks.get(answer.name, ()))
+        return (answer.name, answer.client) in self._asking
 
     def _claim(self, event: AnyEvent, name: str | None) -> Service | None:
         match event:
@@ -212,30 +216,42 @@ class Meet:
     def _remember(self, ask: _Ask) -> None:
         """Under the name and all its parents: resolvers minimise what they ask upstream (RFC 9156)."""
         self._asked.append(ask)
+        self._asking[ask.name, ask.visit[0]] += 1
         for name in _with_parents(ask.name):
-            self._asks.setdefault(name, deque()).append(ask)
+            self._asks.setdefault((name, ask.rank), deque()).append(ask)
 
     def _forget(self, before: float) -> None:
         while self._asked and self._asked[0].ts < before:
             ask = self._asked.popleft()
+            self._asking[ask.name, ask.visit[0]] -= 1
+            if not self._asking[ask.name, ask.visit[0]]:
+                del self._asking[ask.name, ask.visit[0]]
             for name in _with_parents(ask.name):
-                asks = self._asks[name]
+                asks = self._asks[name, ask.rank]
                 asks.popleft()
                 if not asks:
-                    del self._asks[name]
+                    del self._asks[name, ask.rank]
 
     def _settle(self, observation: _Observation, service: Service) -> Iterator[Visit]:
         """Give a held observation to the client it was made for; else it is the resolver's or proxy's own visit."""
-        ts, rank = observation.event.ts, self._rank(observation.event.client)
-        asks = [a for a in self._asks.get(observation.name, ()) if a.rank < rank and abs(a.ts - ts) <= UPSTREAM_SPAN]
-        if not asks:
+        client = self._on_whose_behalf(observation)
+        if client is None:
             yield from self._fold(observation, service)
             return
-        client = min(asks, key=lambda ask: (ask.rank, abs(ask.ts - ts)))
         visit = self._open.get(client.visit)
         if visit is not None and len(visit.observations) < VISIT_EVENTS:
             observation.upstream = True
             visit.observations.append(observation)
+
+    def _on_whose_behalf(self, observation: _Observation) -> _Ask | None:
+        """The nearest ask for the name by a client further from the world: a host's before a proxy's."""
+        ts = observation.event.ts
+        for rank in range(self._rank(observation.event.client)):
+            asks = islice(reversed(self._asks.get((observation.name, rank), ())), MOST_ASKS)
+            near = [ask for ask in asks if abs(ask.ts - ts) <= UPSTREAM_SPAN]
+            if near:
+                return min(near, key=lambda ask: abs(ask.ts - ts))
+        return None
 
     # -- visits
 

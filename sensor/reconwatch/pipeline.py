@@ -58,7 +58,10 @@ class Replay:
             with Sorter[Sighting](Sighting, lambda s: (s.ts, s.service, s.actor.ip)) as sightings:
                 for sighting in self._sightings(events):
                     sightings.add(sighting)
-                yield from _last_words(self._findings(sightings))
+                with Sorter[Notice](Notice, lambda n: (n.ts, n.note, n.services, n.id)) as notices:
+                    for notice in _last_words(self._findings(sightings)):
+                        notices.add(notice)
+                    yield from notices
 
     def _events(self) -> Iterator[AnyEvent]:
         lookout = Lookout(self.catalog.interest())
@@ -75,6 +78,7 @@ class Replay:
 
     def _findings(self, sightings: Iterable[Sighting]) -> Iterator[Finding]:
         for sighting in sightings:
+            yield from self._runner.advance(sighting.ts)
             yield from self._runner.observe(sighting)
         yield from self._runner.close()
 
@@ -114,9 +118,9 @@ def _when(event: AnyEvent) -> tuple[float, bool, str, str, str, int]:
 
 
 def _last_words(findings: Iterable[Finding]) -> Iterator[Notice]:
-    desk, last = Desk(), {}
+    """What is said at the close of each window; a replay waits for it."""
+    desk = Desk()
     for finding in findings:
         notice = desk.consider(finding)
-        if notice is not None:
-            last[notice.id] = notice
-    return iter(sorted(last.values(), key=lambda notice: (notice.ts, notice.note, notice.services, notice.id)))
+        if notice is not None and notice.state == "closed":
+            yield notice

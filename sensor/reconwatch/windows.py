@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -58,19 +58,9 @@ def _target_place(target: Target) -> tuple[str, tuple[int | str, ...], str]:
     return target.place
 
 
-def busiest(minutes: dict[int, int], span: int) -> tuple[int, int]:
-    """(sum, first minute) of the `span` consecutive minutes with the greatest sum; the earliest of equals.
+def spans_with(minute: int, span: int) -> Iterator[range]:
+    """Every run of `span` consecutive minutes that `minute` lies in, by its last minute.
 
-    `minutes` maps minutes since the epoch to counts, at most a day of them.
+    What only grows can be judged as it grows: a span is whole when the last of its minutes was added to.
     """
-    ordered = sorted(minutes.items())
-    best, start = (0, 0), 0
-    total = 0
-    for minute, count in ordered:
-        total += count
-        while ordered[start][0] <= minute - span:
-            total -= ordered[start][1]
-            start += 1
-        if total > best[0]:
-            best = (total, ordered[start][0])
-    return best
+    return (range(last - span + 1, last + 1) for last in range(minute, minute + span))

@@ -14,7 +14,7 @@ from reconwatch.detectors.gathered import Gathered, LookupDetector, Words, party
 from reconwatch.notices import Reason
 from reconwatch.sightings import Sighting
 from reconwatch.visits import CONNECTIONS, HTTP, LAYERS, NAMES
-from reconwatch.windows import DAY, MINUTE, busiest, window_start
+from reconwatch.windows import DAY, MINUTE, spans_with, window_start
 
 SPAN = 10
 """Minutes over which volume is judged: longer than a burst of a page with its parts, shorter than a working session."""
@@ -27,6 +27,8 @@ class Volume(Gathered):
 
     minutes: dict[str, dict[int, int]] = msgspec.field(default_factory=dict)
     """Unit -> minute since the epoch -> count."""
+    peak: dict[str, int] = msgspec.field(default_factory=dict)
+    """Unit -> the most within any `SPAN` consecutive minutes."""
     starts: list[float] = msgspec.field(default_factory=list)
     naming: int = 0
 
@@ -63,6 +65,8 @@ class BulkSearch(LookupDetector[Volume]):
         minutes = state.minutes.setdefault(sighting.counted, {})
         minute = int(sighting.ts // MINUTE)
         minutes[minute] = minutes.get(minute, 0) + sighting.count
+        most = max(sum(minutes.get(each, 0) for each in span) for span in spans_with(minute, SPAN))
+        state.peak[sighting.counted] = max(most, state.peak.get(sighting.counted, 0))
         state.starts = sorted([*state.starts, sighting.ts])[:MOST_STARTS]
 
     def words(self, state: Volume, *, closing: bool) -> Words | None:
@@ -97,7 +101,7 @@ class BulkSearch(LookupDetector[Volume]):
     def _volume(self, state: Volume) -> tuple[int, int, str]:
         """(threshold, count, unit) of the best layer that crosses its threshold; zeros if none does."""
         for unit, name in ((HTTP, "requests"), (CONNECTIONS, "connections"), (NAMES, "names")):
-            count, _ = busiest(state.minutes.get(unit, {}), SPAN)
+            count = state.peak.get(unit, 0)
             if count >= self.limits[name]:
                 return int(self.limits[name]), count, unit
         return 0, 0, LAYERS[-1]

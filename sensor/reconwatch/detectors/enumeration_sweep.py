@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import ClassVar
 
 import msgspec
@@ -11,7 +12,7 @@ from reconwatch.detectors.detector import Key, Threshold
 from reconwatch.detectors.gathered import Gathered, LookupDetector, Words, party, shortened
 from reconwatch.notices import Reason
 from reconwatch.sightings import EVIDENCE_ENDS, Evidence, Sighting
-from reconwatch.windows import DAY, MINUTE, window_start
+from reconwatch.windows import DAY, MINUTE, spans_with, window_start
 
 SPAN = 10
 """Minutes: a tool asks its sources within seconds to a few minutes; the slow ones wait out rate limits."""
@@ -22,6 +23,10 @@ class Breadth(Gathered):
 
     minutes: dict[int, set[str]] = msgspec.field(default_factory=dict)
     """Minute since the epoch -> services."""
+    swept: set[str] = msgspec.field(default_factory=set)
+    """Services of all spans that crossed the threshold and end on this day."""
+    covered: set[int] = msgspec.field(default_factory=set)
+    """The minutes of these spans in which something was used."""
     proof: dict[str, Evidence] = msgspec.field(default_factory=dict)
     """Service -> the first evidence of its use."""
     technique_of: dict[str, str] = msgspec.field(default_factory=dict)
@@ -59,13 +64,14 @@ class EnumerationSweep(LookupDetector[Breadth]):
         state.gather(sighting)
         state.minutes.setdefault(minute, set()).add(sighting.service)
         state.technique_of[sighting.service] = sighting.technique
+        self._sweep(state, minute)
         _keep_first(state.proof, sighting.service, sighting.naming or _uses(sighting.evidence))
 
     def words(self, state: Breadth, *, closing: bool) -> Words | None:
         """All services of all spans that are broad enough and end on this day."""
-        services, minutes = self._swept(state)
-        if not services or state.actor is None:
+        if not state.swept or state.actor is None:
             return None
+        services, minutes = sorted(state.swept), _filled(state.covered)
         names = [state.services[service] for service in services]
         techniques = {state.technique_of[service] for service in services}
         naming = _asked_meanwhile(state, minutes)
@@ -93,20 +99,21 @@ class EnumerationSweep(LookupDetector[Breadth]):
             evidence_total=state.evidence.total,
         )
 
-    def _swept(self, state: Breadth) -> tuple[list[str], set[int]]:
-        """The services of every span that crosses the threshold, and the minutes that these spans cover."""
-        found: set[str] = set()
-        covered: set[int] = set()
-        minutes = sorted(state.minutes)
-        for last in minutes:
-            if last * MINUTE < state.key.start:
+    def _sweep(self, state: Breadth, minute: int) -> None:
+        """Take in the spans that are broad enough now that something was added to `minute`."""
+        for span in spans_with(minute, SPAN):
+            if not any(each in state.minutes and each * MINUTE >= state.key.start for each in span):
                 continue
-            span = [minute for minute in minutes if last - SPAN < minute <= last]
-            services = set().union(*(state.minutes[minute] for minute in span))
+            services = set().union(*(state.minutes.get(each, set()) for each in span))
             if len(services) >= self.limits["services"]:
-                found |= services
-                covered.update(range(span[0], last + 1))
-        return sorted(found), covered
+                state.swept |= services
+                state.covered.update(each for each in span if each in state.minutes)
+
+
+def _filled(minutes: set[int]) -> set[int]:
+    """The minutes, and the pauses between them that are shorter than a span."""
+    ordered = sorted(minutes)
+    return {m for a, b in pairwise(ordered) if b - a < SPAN for m in range(a, b)} | minutes
 
 
 def _asked_meanwhile(state: Breadth, minutes: set[int]) -> dict[str, Evidence]:
