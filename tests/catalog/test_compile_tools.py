@@ -49,8 +49,8 @@ def test_a_small_list_gives_this_text():
         {"tool": "finder", "name": "Finder"},
     ]
     assert compile_tools(rows, CATALOG, DAY) == (
-        "# Client programs, computed by compile_tools from lists of what their sources contact. Do not edit: add a row\n"
-        "# to a list, and compile again.\n"
+        "# Client programs, computed by compile_tools from lists of what their sources contact. "
+        "Do not edit: add a row\n# to a list, and compile again.\n"
         "as_of: 2026-11-24\n"
         "tools:\n"
         "  - id: finder\n"

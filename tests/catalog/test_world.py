@@ -110,15 +110,15 @@ def test_a_range_that_two_claim_must_be_decided():
         read_scanners("s", head + entry("a", "203.0.113.0/25") + entry("b", "203.0.113.9/32"))
 
 
-@pytest.mark.parametrize(("range_", "why"), [("198.18.0.0/15", "wider"), ("2001:db8::/28", "wider")])
-def test_a_range_as_wide_as_a_provider_is_no_scanners(range_: str, why: str):
+@pytest.mark.parametrize("range_", ["198.18.0.0/15", "2001:db0::/28"])
+def test_a_range_as_wide_as_a_provider_is_no_scanners(range_: str):
     text = f"""\
 as_of: 2026-11-24
 scanners:
   - {{id: a, name: a, operator: a, kind: survey, ranges: "{range_}",
      references: [{{url: "https://a.example/", date: 2026-01-01}}]}}
 """
-    with pytest.raises(DocumentError, match=why):
+    with pytest.raises(DocumentError, match="wider"):
         read_scanners("s", text)
 
 
@@ -152,8 +152,20 @@ def test_a_scanner_is_found_at_the_edges_of_its_ranges_and_nowhere_beside_them(s
 
 def test_the_databases_that_the_project_is_about_have_their_crawlers():
     wanted = {
-        *"shodan censys binaryedge zoomeye fofa 360-quake leakix netlas onyphe criminal-ip hunter cyble-odin".split(),
-        *"modat shadowserver rapid7-sonar stretchoid bitsight palo-alto-expanse driftnet".split(),
+        *[
+            "shodan",
+            "censys",
+            "binaryedge",
+            "zoomeye",
+            "fofa",
+            "360-quake",
+            "leakix",
+            "netlas",
+            "onyphe",
+            "criminal-ip",
+        ],
+        *["hunter", "cyble-odin", "modat", "shadowserver", "rapid7-sonar", "stretchoid", "bitsight", "driftnet"],
+        "palo-alto-expanse",
     }
     assert wanted <= scanner_ids()
 
@@ -263,7 +275,7 @@ def test_a_user_agent_names_its_tool_and_the_longer_name_wins():
         "Uncover - FOSS Project (github.com/projectdiscovery/uncover)": "uncover",
         "theHarvester/4.8.2 (+https://github.com/laramies/theHarvester)": "theharvester",
         "python-requests/2.31.0 censys-python/2.2.12": "censys-python",
-        "python-requests/2.31.0 censys-python/2.2.12 (CloudFlair; +https://github.com/christophetd/CloudFlair)": "cloudflair",
+        "censys-python/2.2.12 (CloudFlair; +https://github.com/christophetd/CloudFlair)": "cloudflair",
         "Recon-ng/v5": "recon-ng",
         "SpiderFoot": "spiderfoot",
         "sqlmap/1.8.2#stable (https://sqlmap.org)": "sqlmap",
