@@ -32,4 +32,3 @@ def test_every_kind_of_event_survives_the_disk() -> None:
         for event in random.Random(1).sample(events, len(events)):
             spilling.add(event)
         assert list(spilling) == events
-
