@@ -6,7 +6,7 @@ import ipaddress
 
 from reconwatch.catalog import Catalog, Query, Service
 from reconwatch.events import Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, WhoisQuery
-from reconwatch.sightings import Actor, Evidence, Sighting, Target
+from reconwatch.sightings import Actor, Evidence, Sighting, Target, Walk
 from reconwatch.site import Owned, Roles, Site
 
 NOON = 1_795_521_600.0
@@ -105,7 +105,8 @@ def connection(
 def sighting(
     after: float = 0, *, service: str = "shodan", actor: str = HOST, role: str = "host", trusted: str | None = None,
     count: int = 1, counted: str = "connections", technique: str = "T1596.005", targets: tuple[str, ...] = (),
-    queries: int | None = None, connected: bool = True, strong: bool = True,
+    queries: int | None = None, connected: bool = True, strong: bool = True, tools: tuple[str, ...] = (),
+    walked: tuple[str, ...] = (), ct: str | None = None, starts: tuple[int, ...] = (),
 ) -> Sighting:  # fmt: skip
     """A visit with its meaning."""
     ts = NOON + after
@@ -129,4 +130,9 @@ def sighting(
         evidence=(proof,),
         evidence_total=1,
         naming=(proof,) if targets else (),
+        tools=tools,
+        walked=tuple(Walk(ts + n, ip, "203.0.113.0/24") for n, ip in enumerate(walked)),
+        ct=ct,
+        ct_bulk=count if ct else 0,
+        ct_starts=tuple((ts + n, start) for n, start in enumerate(starts)),
     )

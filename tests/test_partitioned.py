@@ -31,6 +31,10 @@ sightings = st.builds(
         tuple
     ),
     connected=st.booleans(),
+    tools=st.sampled_from([(), (), ("subfinder",), ("Amass", "subfinder")]),
+    walked=st.lists(st.integers(0, 60), max_size=40).map(lambda hosts: tuple(f"203.0.113.{host}" for host in hosts)),
+    ct=st.sampled_from([None, None, "log", "search"]),
+    starts=st.lists(st.integers(0, 9), max_size=7).map(tuple),
 )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from reconwatch.catalog import Catalog
+    from reconwatch.catalog.world import World
     from reconwatch.document import Problem
     from reconwatch.notices import Notice
     from reconwatch.site import Site
@@ -75,9 +76,9 @@ def replay(
 
     inputs = [_input(path) for path in paths]
     site = _site(site_file)
-    catalog = _catalog()
+    catalog, world = _catalog()
     with _destination(output) as stream, _progress(inputs) as progress:
-        run = Replay(inputs, catalog, site, funnel=not no_funnel, warn=say, progress=progress)
+        run = Replay(inputs, catalog, site, world, funnel=not no_funnel, warn=say, progress=progress)
         worst = _write(run.notices(), form or _default_format(output), stream)
     for line in run.account():
         say(line)
@@ -117,10 +118,11 @@ def _tell(problems: Sequence[Problem]) -> None:
         say(f"{'warning: ' if problem.severity == 'warning' else ''}{problem}")
 
 
-def _catalog() -> Catalog:
-    from reconwatch.catalog.load import load
+def _catalog() -> tuple[Catalog, World]:
+    from reconwatch.catalog.load import load, load_world
 
-    return load()
+    catalog = load()
+    return catalog, load_world(catalog)
 
 
 def _default_format(output: Path | None) -> str:

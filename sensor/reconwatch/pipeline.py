@@ -10,6 +10,8 @@ from typing import BinaryIO
 from reconwatch.account import Account, Warn
 from reconwatch.blindness import Blindness
 from reconwatch.catalog import Catalog
+from reconwatch.catalog.reverse import reverse_service
+from reconwatch.catalog.world import Facts, Tool, World
 from reconwatch.desk import Desk
 from reconwatch.detectors import detectors
 from reconwatch.detectors.runner import Runner
@@ -38,6 +40,8 @@ class Replay:
     inputs: Sequence[Path | BinaryIO]
     catalog: Catalog
     site: Site
+    world: World | None = None
+    """Who else is out there: tools to attribute to; without it none is."""
     funnel: bool = True
     warn: Warn = lambda line: None
     progress: Callable[[int], None] = lambda done: None
@@ -45,9 +49,13 @@ class Replay:
     accounts: list[Account] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        world = self.world = self.world or World(Facts())
+        self._watched = Catalog([*self.catalog.services.values(), reverse_service(self.site.owned.ranges)])
         self._blindness = Blindness(self.catalog)
-        self._meet = Meet(self.catalog, self.site.roles_of)
-        self._runner = Runner(detectors(self.site.thresholds))
+        self._meet = Meet(self._watched, self.site.roles_of)
+        self._runner = Runner(
+            detectors(self.site.thresholds, lambda used, order: _named(world.likely_tools(used, order)))
+        )
 
     def notices(self) -> Iterator[Notice]:
         """The last word on every notice, in order of time."""
@@ -64,13 +72,14 @@ class Replay:
                     yield from notices
 
     def _events(self) -> Iterator[AnyEvent]:
-        lookout = Lookout(self.catalog.interest())
+        lookout = Lookout(self.catalog.interest() | self._watched.interest())
         shared = Inputs(lookout, self.funnel, self.warn, self.progress)
         return read_inputs(self.inputs, shared, self.accounts)
 
     def _sightings(self, events: Iterable[AnyEvent]) -> Iterator[Sighting]:
         holds = set().union(*(account.holds for account in self.accounts))
-        sift = Sift(self.catalog, self.site, sees_connections=not CONNECTING.isdisjoint(holds))
+        sees_connections = not CONNECTING.isdisjoint(holds)
+        sift = Sift(self._watched, self.site, world=self.world, sees_connections=sees_connections)
         for visit in self._meet.visits(events):
             sighting = sift.sighting(visit)
             if sighting is not None:
@@ -115,6 +124,10 @@ def counted(count: int, noun: str) -> str:
 def _when(event: AnyEvent) -> tuple[float, bool, str, str, str, int]:
     """By time; of one instant, questions first: Zeek stamps an answer with the time of its question."""
     return (event.ts, event.kind != DnsQuery.kind, event.kind, event.client, told_name(event) or "", event.input)
+
+
+def _named(tools: Iterable[tuple[Tool, float]]) -> list[tuple[str, float]]:
+    return [(tool.name, score) for tool, score in tools]
 
 
 def _last_words(findings: Iterable[Finding]) -> Iterator[Notice]:

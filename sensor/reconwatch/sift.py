@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from typing import Literal
+
 from reconwatch.catalog import Catalog, Service
+from reconwatch.catalog.world import Facts, World
 from reconwatch.events import AnyEvent, Connection, DnsQuery, Hello, HttpRequest, WhoisQuery
-from reconwatch.sightings import EVIDENCE_ENDS, Actor, Evidence, Sighting, Target
+from reconwatch.sightings import EVIDENCE_ENDS, Actor, Evidence, Sighting, Target, Walk
 from reconwatch.site import Site
-from reconwatch.targets import Assets, spellings
+from reconwatch.targets import Assets, named_in, spellings
 from reconwatch.visits import NAMES, Visit, Witnessed
+
+CERTIFICATES = "T1596.003"
+
+_ENTRIES = re.compile(r"/ct/v1/get-entries\?(?:[^#]*&)?start=(?P<start>\d+)|/tile/(?:data|entries|0)/(?P<tile>[x\d/]+)")
+"""A read of a log's entries: RFC 6962 section 4.6, and the tiles of the static CT API (c2sp.org/static-ct-api)."""
 
 QTYPES = {1: "A", 2: "NS", 5: "CNAME", 6: "SOA", 12: "PTR", 15: "MX", 16: "TXT", 28: "AAAA", 33: "SRV", 64: "SVCB",
           65: "HTTPS", 251: "IXFR", 252: "AXFR", 255: "ANY", 257: "CAA"}  # fmt: skip
@@ -20,8 +30,11 @@ class Sift:
     resolved is no use of the service.
     """
 
-    def __init__(self, catalog: Catalog, site: Site, *, sees_connections: bool = True) -> None:
+    def __init__(
+        self, catalog: Catalog, site: Site, *, world: World | None = None, sees_connections: bool = True
+    ) -> None:
         self._catalog = catalog
+        self._world = world or World(Facts())
         self._site = site
         self._sees_connections = sees_connections
         self._assets = Assets(site.owned.domains, site.owned.ranges, site.owned.asns, site.owned.brands)
@@ -39,6 +52,7 @@ class Sift:
                 targets |= named
                 naming.append(witnessed)
         own = [w for w in visit.events if not w.upstream]
+        ct = _transparency(service)
         upstream = [w for w in visit.events if w.upstream]
         shown = _ends(own)
         shown = sorted(shown + upstream[: 2 * EVIDENCE_ENDS - len(shown)], key=lambda w: w.event.ts)
@@ -60,6 +74,12 @@ class Sift:
             evidence=tuple(map(_evidence, shown)),
             evidence_total=len(visit.events),
             naming=tuple(map(_evidence, _ends(naming))),
+            ordinary=service.visit == "ordinary",
+            tools=self._tools(own),
+            walked=tuple(self._walked(service, own)),
+            ct=ct,
+            ct_bulk=sum(_by_program(w.event) for w in own) if ct else 0,
+            ct_starts=tuple(_starts(own)) if ct == "log" else (),
         )
 
     def _actor(self, visit: Visit) -> Actor:
@@ -72,6 +92,8 @@ class Sift:
 
     def _named(self, service: Service, event: AnyEvent) -> frozenset[Target]:
         """Our assets that one event names. A plain query for a name is no search, unless the query *is* the service."""
+        if service.visit == "ordinary":
+            return frozenset()
         match event:
             case HttpRequest(uri=uri, decoded=decoded):
                 return frozenset().union(*map(self._assets.find, spellings(uri, decoded=decoded)))
@@ -81,6 +103,54 @@ class Sift:
                 asked = self._catalog.asked(service, "dns", name) or ()
                 return frozenset().union(*map(self._assets.of, asked))
         return frozenset()
+
+    def _tools(self, events: list[Witnessed]) -> tuple[str, ...]:
+        """The reconnaissance clients that requests give away, by name; what administrators use all day is none."""
+        found = set()
+        for told in events:
+            match told.event:
+                case HttpRequest(user_agent=str(agent)):
+                    tool = self._world.tools_by_agent(agent)
+                case WhoisQuery(line=line):
+                    tool = self._world.tools_by_whois(line)
+                case _:
+                    continue
+            if tool is not None and tool.kind != "everyday":
+                found.add(tool.name)
+        return tuple(sorted(found))
+
+    def _walked(self, service: Service, events: list[Witnessed]) -> Iterator[Walk]:
+        for told in events:
+            match told.event:
+                case DnsQuery(name=name) if service.asked_in_dns:
+                    asked = self._catalog.asked(service, "dns", name) or ()
+                case WhoisQuery(line=line):
+                    asked = named_in(line)
+                case _:
+                    continue
+            for named in asked:
+                if named.kind == "ip":
+                    yield Walk(told.event.ts, named.value, self._site.owned_range(named.value))
+
+
+def _transparency(service: Service) -> Literal["log", "search"] | None:
+    if "ct-log" in service.interface:
+        return "log"
+    return "search" if service.technique == CERTIFICATES else None
+
+
+def _by_program(event: AnyEvent) -> bool:
+    """Whether a request to a log or a search is one that a program makes and no page."""
+    return isinstance(event, HttpRequest) and (
+        _ENTRIES.search(event.uri) is not None or "output=json" in event.uri or "/v1/issuances" in event.uri
+    )
+
+
+def _starts(events: list[Witnessed]) -> Iterator[tuple[float, int]]:
+    for told in events:
+        if isinstance(told.event, HttpRequest) and (found := _ENTRIES.search(told.event.uri)):
+            digits = re.sub("[^0-9]", "", found["start"] or found["tile"])
+            yield told.event.ts, int(digits[:15] or 0)
 
 
 def _question(event: AnyEvent, number: int) -> object:

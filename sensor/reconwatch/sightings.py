@@ -67,6 +67,15 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
         return (self.ts, self.kind, self.src, self.dst, self.detail, self.source)
 
 
+class Walk(msgspec.Struct, frozen=True, gc=False):
+    """One address that a registry or a reverse zone was asked about."""
+
+    ts: float
+    ip: str
+    asset: str | None
+    """The line of site.yaml that owns it, if it is ours."""
+
+
 class Sighting(msgspec.Struct, frozen=True, tag_field="type", tag="lookup"):
     """A visit that means something. Pure data: a function of the visit, the catalog and the site."""
 
@@ -94,3 +103,15 @@ class Sighting(msgspec.Struct, frozen=True, tag_field="type", tag="lookup"):
     evidence_total: int
     naming: tuple[Evidence, ...]
     """At most the first and the last `EVIDENCE_ENDS` of the requests that name our assets."""
+    ordinary: bool = False
+    """No use of a database by itself: reverse names of our own ranges."""
+    tools: tuple[str, ...] = ()
+    """Names of reconnaissance clients that its requests give away."""
+    walked: tuple[Walk, ...] = ()
+    """Addresses asked about in DNS or WHOIS, in order of time."""
+    ct: Literal["log", "search"] | None = None
+    """It goes to a certificate transparency log, or to a search over them."""
+    ct_bulk: int = 0
+    """Requests that programs make, not people: a log's entries, a search's answer as JSON."""
+    ct_starts: tuple[tuple[float, int], ...] = ()
+    """(time, first entry) of each read of a log's entries."""

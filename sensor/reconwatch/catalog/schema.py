@@ -114,7 +114,7 @@ class ServiceModel(_Model):
     hosts: list[Host]
     not_hosts: list[str] = []
     port: int | None = Field(default=None, ge=1, le=65535)
-    interface: list[Literal["web", "api", "whois", "rdap", "dns", "postgresql"]] = Field(min_length=1)
+    interface: list[Literal["web", "api", "whois", "rdap", "dns", "postgresql", "ct-log"]] = Field(min_length=1)
     visit: Literal["strong", "weak"] = "strong"
     queries: list[QueryModel] = []
     secrets: list[str] = []

@@ -40,8 +40,9 @@ class Service(msgspec.Struct, frozen=True):
     port: int | None = None
     """Claims any server on this port whose name nobody else claims."""
     interface: tuple[str, ...] = ()
-    visit: Literal["strong", "weak"] = "strong"
-    """How much a bare visit says: weak where products, pages and administrators go too."""
+    visit: Literal["strong", "weak", "ordinary"] = "strong"
+    """How much a bare visit says: weak where products, pages and administrators go too; ordinary (reverse DNS) says
+    nothing by itself, and is watched only for what many of them make together."""
     queries: tuple[Query, ...] = ()
     secrets: tuple[str, ...] = ()
     """Query parameters that carry a credential here, beyond `interest.SECRET_PARAMETERS`."""

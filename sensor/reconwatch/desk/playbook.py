@@ -10,6 +10,15 @@ CHECKS = {
         "Ask the owner of {actor} what the search was for",
         "Look for searches of the same assets by other hosts, and for probes of {targets} in the days after",
     ),
+    "CT_Log_Scraping": (
+        "Find the program on {actor}; a certificate monitor of ours belongs under trusted in site.yaml",
+        "See whether it reads everything or looks for names of ours",
+    ),
+    "Recon_Tool": ("Ask who runs this tool on {actor}, and for which engagement",),
+    "Reverse_Sweep": (
+        "Find the program on {actor} that walks the prefix",
+        "Look for connections from {actor} to what it found",
+    ),
     "Bulk_Search": (
         "Find the program on {actor} that asks at this rate",
         "Read the requests: are they about us, about customers, or about strangers (enrichment)?",
@@ -22,6 +31,9 @@ CHECKS = {
 """Note -> the first line's checks, for `investigate` and above."""
 
 ACTIONS = {
+    "CT_Log_Scraping": ("Hand over with the evidence; limit {actor}'s way out to the logs until it is explained",),
+    "Recon_Tool": ("Hand over with the evidence; treat {actor} as possibly in an intruder's hands",),
+    "Reverse_Sweep": ("Hand over with the evidence; treat {actor} as possibly in an intruder's hands",),
     "Targeted_Search": (
         "Hand over with the evidence; preserve {actor}'s browser and shell history",
         "See in the same databases what they show of {targets}, and close what should not be there",

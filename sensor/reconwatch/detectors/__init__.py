@@ -6,20 +6,39 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconwatch.detectors.bulk_search import BulkSearch
+from reconwatch.detectors.ct_log_scraping import CtLogScraping
 from reconwatch.detectors.database_lookup import DatabaseLookup
 from reconwatch.detectors.detector import Detector, Key, Threshold
-from reconwatch.detectors.enumeration_sweep import EnumerationSweep
+from reconwatch.detectors.enumeration_sweep import EnumerationSweep, Likely
+from reconwatch.detectors.recon_tool import ReconTool
+from reconwatch.detectors.reverse_sweep import ReverseSweep
 from reconwatch.detectors.targeted_search import TargetedSearch
 
-__all__ = ["DETECTORS", "Detector", "Key", "Threshold", "default_thresholds", "detectors"]
+__all__ = ["DETECTORS", "Detector", "Key", "Likely", "Threshold", "default_thresholds", "detectors"]
 
-DETECTORS = (DatabaseLookup, TargetedSearch, BulkSearch, EnumerationSweep)
+DETECTORS = (
+    DatabaseLookup,
+    TargetedSearch,
+    BulkSearch,
+    EnumerationSweep,
+    CtLogScraping,
+    ReverseSweep,
+    ReconTool,
+)
 
 
-def detectors(thresholds: Mapping[str, Mapping[str, float]] | None = None) -> tuple[Detector[Any], ...]:
-    """Every detector, with the site's thresholds (note -> name -> number) in place of its own."""
+def detectors(
+    thresholds: Mapping[str, Mapping[str, float]] | None = None, likely: Likely = lambda used, order: ()
+) -> tuple[Detector[Any], ...]:
+    """Every detector, with the site's thresholds (note -> name -> number) in place of its own.
+
+    `likely` tells which tool a sweep resembles; without it, sweeps are attributed to none.
+    """
     given = thresholds or {}
-    return tuple(detector(given.get(detector.note)) for detector in DETECTORS)
+    return tuple(
+        EnumerationSweep(given.get(each.note), likely) if each is EnumerationSweep else each(given.get(each.note))
+        for each in DETECTORS
+    )
 
 
 def default_thresholds() -> dict[str, dict[str, float]]:

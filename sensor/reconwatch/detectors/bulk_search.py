@@ -50,7 +50,7 @@ class BulkSearch(LookupDetector[Volume]):
 
     def keys(self, sighting: Sighting) -> tuple[Key, ...]:
         """One state per actor, service and UTC day; none for parties whose rate is their clients'."""
-        if sighting.actor.stands_for_others or not sighting.connected:
+        if sighting.actor.stands_for_others or sighting.ordinary or not sighting.connected:
             return ()
         return (Key((*party(sighting), sighting.service), window_start(sighting.ts, DAY), DAY),)
 

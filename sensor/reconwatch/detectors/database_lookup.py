@@ -28,6 +28,8 @@ class DatabaseLookup(LookupDetector[Lookups]):
 
     def keys(self, sighting: Sighting) -> tuple[Key, ...]:
         """One state per actor, service and UTC day."""
+        if sighting.ordinary:
+            return ()
         return (Key((*party(sighting), sighting.service), window_start(sighting.ts, DAY), DAY),)
 
     def fresh(self, key: Key) -> Lookups:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import ClassVar
 
@@ -18,6 +18,10 @@ SPAN = 10
 """Minutes: a tool asks its sources within seconds to a few minutes; the slow ones wait out rate limits."""
 
 
+Likely = Callable[[Collection[str], Sequence[str]], Iterable[tuple[str, float]]]
+"""(services, in order of first use) -> (tool, score up to 1) of the likeliest, several in a tie, none if unknown."""
+
+
 class Breadth(Gathered):
     """Which services one actor used on one day, and when."""
 
@@ -30,6 +34,8 @@ class Breadth(Gathered):
     proof: dict[str, Evidence] = msgspec.field(default_factory=dict)
     """Service -> the first evidence of its use."""
     technique_of: dict[str, str] = msgspec.field(default_factory=dict)
+    used: dict[str, float] = msgspec.field(default_factory=dict)
+    """Service, weak ones too -> its first use: what a tool is known by."""
     naming: dict[int, dict[str, Evidence]] = msgspec.field(default_factory=dict)
     """Minute since the epoch -> name of a service, a weak one too -> the first request that asked it about us."""
 
@@ -43,9 +49,13 @@ class EnumerationSweep(LookupDetector[Breadth]):
         "services": Threshold(5, "services in 10 minutes: a person compares two or three"),
     }
 
+    def __init__(self, thresholds: Mapping[str, float] | None = None, likely: Likely = lambda used, order: ()) -> None:
+        super().__init__(thresholds)
+        self._likely = likely
+
     def keys(self, sighting: Sighting) -> tuple[Key, ...]:
         """One state per actor and UTC day; a sighting shortly before midnight counts for both days' sweeps."""
-        if sighting.actor.stands_for_others or not (_earns(sighting) or sighting.queries):
+        if sighting.actor.stands_for_others or sighting.ordinary or not sighting.connected:
             return ()
         days = sorted({window_start(sighting.ts, DAY), window_start(sighting.ts + (SPAN - 1) * MINUTE, DAY)})
         return tuple(Key(party(sighting), day, DAY) for day in days)
@@ -57,6 +67,7 @@ class EnumerationSweep(LookupDetector[Breadth]):
     def remember(self, state: Breadth, sighting: Sighting) -> None:
         """See `LookupDetector.remember`."""
         minute = int(sighting.ts // MINUTE)
+        state.used[sighting.service] = min(sighting.ts, state.used.get(sighting.service, sighting.ts))
         if sighting.naming:
             _keep_first(state.naming.setdefault(minute, {}), sighting.service_name, sighting.naming)
         if not _earns(sighting):
@@ -89,6 +100,8 @@ class EnumerationSweep(LookupDetector[Breadth]):
         if naming:
             shown = tuple(n for n, piece in enumerate(evidence, 1) if piece in naming.values())
             reasons.append(Reason(20, f"names our assets meanwhile, in {shortened(sorted(naming))}", shown))
+        if tool := self._resembles(state, minutes):
+            reasons.append(Reason(10, f"resembles {tool}", every))
         return Words(
             count=len(services),
             counted="services",
@@ -98,6 +111,12 @@ class EnumerationSweep(LookupDetector[Breadth]):
             evidence=evidence,
             evidence_total=state.evidence.total,
         )
+
+    def _resembles(self, state: Breadth, minutes: set[int]) -> str:
+        """The tool whose services these most likely are, or those that cannot be told apart; empty if none is."""
+        during = {service: ts for service, ts in state.used.items() if int(ts // MINUTE) in minutes}
+        found = self._likely(during, sorted(during, key=lambda service: (during[service], service)))
+        return " or ".join(f"{name} ({score:.0%})" for name, score in found)
 
     def _sweep(self, state: Breadth, minute: int) -> None:
         """Take in the spans that are broad enough now that something was added to `minute`."""
