@@ -176,24 +176,29 @@ class _Names:
         return False
 
 
-# A parameter begins after ? & ; or their percent-encoded forms (a URL may lie inside a URL), and its value ends at the
-# next of them, at a fragment or at white space.
-_PARAMETER = re.compile(
-    r"(?P<lead>(?:^|[?&;]|%3[fF]|%26|%3[bB]))(?P<name>[A-Za-z0-9_.%\-\[\]]{1,64}?)(?P<equals>=|%3[dD])(?P<value>(?:(?!%26|%3[bB])[^&;#\s])*)"
-)
 _USERINFO = re.compile(r"(?P<scheme>(?<![a-z0-9+.\-])[a-z][a-z0-9+.\-]{0,20}:/{2})[^/?#@\s]+@", re.IGNORECASE)
 
 
 def mask_parameters(uri: str, parameters: frozenset[str]) -> str:
     """`uri` with the values of `parameters` (lower-case names) and any userinfo (RFC 3986 section 3.2.1) masked."""
+    for pattern in _parameter_patterns(parameters):
+        uri = pattern.sub(rf"\g<name>{MASK}", uri)
+    return _USERINFO.sub(rf"\g<scheme>{MASK}@", uri)
 
-    def strike(found: re.Match[str]) -> str:
-        name = found["name"].lower().replace("%5f", "_").replace("%2d", "-")
-        if name not in parameters or not found["value"]:
-            return found[0]
-        return f"{found['lead']}{found['name']}{found['equals']}{MASK}"
 
-    return _USERINFO.sub(rf"\g<scheme>{MASK}@", _PARAMETER.sub(strike, uri))
+@lru_cache(maxsize=256)
+def _parameter_patterns(parameters: frozenset[str]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """For parameters of the URI itself, and for those of URLs that lie percent-encoded inside it, however deep.
+
+    A value ends at the next separator of its own depth, so that an encoded one inside a secret gives nothing away.
+    """
+    names = "|".join(
+        re.escape(name).replace("_", "(?:_|%(?:25)*5f)").replace(r"\-", "(?:-|%(?:25)*2d)")
+        for name in sorted(parameters, key=len, reverse=True)
+    )
+    plain = rf"(?P<name>(?:^|[?&;])(?:{names})=)[^&;#\s]+"
+    inside = rf"(?P<name>%(?:25)*(?:3f|26|3b)(?:{names})(?:=|%(?:25)*3d))(?:(?!%(?:25)*(?:26|3b))[^&;#\s])+"
+    return re.compile(plain, re.IGNORECASE), re.compile(inside, re.IGNORECASE)
 
 
 def _secret_path(template: str) -> re.Pattern[str]:
