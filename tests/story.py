@@ -130,9 +130,12 @@ def sighting(
         evidence=(proof,),
         evidence_total=1,
         naming=(proof,) if targets else (),
+        naming_total=len(targets) if queries is None else queries,
+        minutes=((int(ts // 60), count),),
+        names=tuple(f"{service}-{n}.example" for n in range(count)) if counted == "dns names" else (),
         tools=tools,
         walked=tuple(Walk(ts + n, ip, "203.0.113.0/24") for n, ip in enumerate(walked)),
         ct=ct,
         ct_bulk=count if ct else 0,
-        ct_starts=tuple((ts + n, start) for n, start in enumerate(starts)),
+        ct_starts=tuple((ts + n, "log", start) for n, start in enumerate(starts)),
     )

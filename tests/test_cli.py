@@ -117,6 +117,50 @@ def test_a_path_that_does_not_exist_is_bad_usage(folder: Path) -> None:
     assert told.stdout == ""
 
 
+def test_a_path_that_no_system_takes_is_bad_usage() -> None:
+    told = run("replay", "a" * 5000)
+    assert told.exit_code == 2
+    assert "name too long" in told.stderr
+
+
+def test_an_input_is_never_written_over(folder: Path) -> None:
+    log = folder / "logs" / "dns.log"
+    told = run("replay", log, "-o", log)
+    assert told.exit_code == 2
+    assert log.read_text() == DNS_LOG
+
+
+def test_a_full_disk_ends_the_run_with_one_line(folder: Path) -> None:
+    told = reconwatch("replay", folder / "logs", "-o", "/dev/full")
+    assert told.returncode == 2
+    assert told.stderr.splitlines()[-1] == "reconwatch: cannot go on: No space left on device"
+
+
+def test_a_pipe_in_a_folder_is_left_alone_and_one_that_is_named_is_read(folder: Path) -> None:
+    os.mkfifo(folder / "logs" / "live")
+    assert notices(run("replay", folder / "logs"))
+    os.mkfifo(folder / "named")
+    with subprocess.Popen(f"cat {folder}/logs/dns.log > {folder}/named", shell=True):
+        told = reconwatch("replay", folder / "named", timeout=20)
+    assert "team-cymru-dns" in told.stdout
+
+
+def test_standard_input_takes_its_place_among_the_inputs(folder: Path) -> None:
+    header = "#separator \\x09\n#set_separator\t,\n#unset_field\t-\n"
+    ids = "ts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p"
+    conn = (
+        f"{header}#path\tconn\n#fields\t{ids}\tproto\tservice\tconn_state\n"
+        "1795521601.0\tC2\t10.20.1.11\t40001\t198.18.4.2\t5432\ttcp\t-\tSF\n"
+    )
+    dns = (
+        f"{header}#path\tdns\n#fields\t{ids}\tquery\tqtype\tanswers\tTTLs\n"
+        "1795521600.0\tC1\t10.20.1.11\t40000\t10.20.0.53\t53\tcrt.sh\t1\t198.18.4.2\t300.0\n"
+    )
+    (folder / "dns.log").write_text(dns)
+    (told,) = notices(run("replay", "-", folder / "dns.log", stdin=conn.encode()))
+    assert (told["service"], told["counted"], told["count"]) == ("crtsh", "connections", 1)
+
+
 def test_not_one_readable_input_is_status_three(folder: Path) -> None:
     (folder / "junk").write_text("hello, world\n")
     (folder / "empty.pcap").write_bytes(b"")

@@ -98,6 +98,11 @@ def test_an_address_of_a_crowd_of_names_speaks_for_none() -> None:
             "/go?u=https%3A%2F%2Fa.example%2F%3Fkey%3D***%26q%3Db",
         ),
         ("/go?u=https://user:pass@a.example/", "/go?u=https://***@a.example/"),
+        ("/x?%6bey=ABC", "/x?%6bey=***"),
+        ("/x?apikey%5B%5D=ABC&q=a", "/x?apikey%5B%5D=***&q=a"),
+        ("/x?api.key=ABC", "/x?api.key=***"),
+        ("/x?oauth_token=ABC", "/x?oauth_token=***"),
+        ("/x?password=a%26ABC&q=b", "/x?password=***&q=b"),
         ("/x?monkey=ABC&q=key", "/x?monkey=ABC&q=key"),
         ("/x?key=", "/x?key="),
         ("/keys/public", "/keys/public"),
@@ -108,6 +113,10 @@ def test_credentials_are_masked_and_nothing_else(uri: str, masked: str) -> None:
     assert "ABC" not in told or "monkey" in told
     assert told.startswith(masked.partition("***")[0])
     assert ("***" in told) == ("***" in masked)
+
+
+def test_a_decoded_value_ends_at_the_next_parameter_only() -> None:
+    assert lookout().mask("api.example", "/x?password=a b#c&q=d", decoded=True) == "/x?password=***&q=d"
 
 
 def test_what_a_service_calls_a_credential_is_masked_there_only() -> None:

@@ -23,6 +23,14 @@ def test_what_was_spilled_comes_out_in_order_and_whole(times: list[int], run_len
         assert list(spilling) == sorted(events, key=lambda event: event.ts)
 
 
+def test_many_runs_are_merged_before_the_files_are_too_many() -> None:
+    with sorter(1) as spilling:
+        for n in random.Random(3).sample(range(300), 300):
+            spilling.add(hello(n, "crt.sh", port=n))
+        assert sum(map(len, spilling._levels)) < 70
+        assert [event.client_port for event in spilling] == list(range(300))
+
+
 def test_every_kind_of_event_survives_the_disk() -> None:
     events: list[AnyEvent] = [
         query(0, "crt.sh"), answer(1, "crt.sh"), hello(2, None), get(3, "crt.sh", "/?q=%FF"),

@@ -77,9 +77,14 @@ def replay(
     inputs = [_input(path) for path in paths]
     site = _site(site_file)
     catalog, world = _catalog()
-    with _destination(output) as stream, _progress(inputs) as progress:
-        run = Replay(inputs, catalog, site, world, funnel=not no_funnel, warn=say, progress=progress)
-        worst = _write(run.notices(), form or _default_format(output), stream)
+    try:
+        with _destination(output, inputs) as stream, _progress(inputs) as progress:
+            run = Replay(inputs, catalog, site, world, funnel=not no_funnel, warn=say, progress=progress)
+            worst = _write(run.notices(), form or _default_format(output), stream)
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # a full disk, here or where the temporary files lie
+        stop(f"cannot go on: {error.strerror or error}")
     for line in run.account():
         say(line)
     if run.unreadable:
@@ -91,8 +96,12 @@ def replay(
 def _input(path: str) -> Path | BinaryIO:
     if path == "-":
         return sys.stdin.buffer
-    if not Path(path).exists():
+    try:
+        Path(path).stat()
+    except FileNotFoundError:
         stop(f"{path}: no such file or folder")
+    except OSError as error:
+        stop(f"{path}: {(error.strerror or str(error)).lower()}")
     return Path(path)
 
 
@@ -130,11 +139,13 @@ def _default_format(output: Path | None) -> str:
 
 
 @contextlib.contextmanager
-def _destination(output: Path | None) -> Iterator[BinaryIO]:
+def _destination(output: Path | None, inputs: Sequence[Path | BinaryIO]) -> Iterator[BinaryIO]:
     """Where the notices go; a file is opened before the run, so that a bad path costs no replay."""
     if output is None:
         yield sys.stdout.buffer
         return
+    if any(isinstance(path, Path) and output.exists() and path.samefile(output) for path in inputs):
+        stop(f"{output}: is an input of this run; write the notices to another file")
     try:
         stream = output.open("wb")
     except OSError as error:

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from urllib.parse import unquote
 
 import msgspec
 
 from reconwatch.events import Connection, DnsAnswer, DnsQuery, Event, Hello, HttpRequest, WhoisQuery
 
 MASK = "***"
+
+LONGEST_NAME = 253
+"""Characters of a host name (RFC 1035 section 2.3.4): what is longer is none, and not worth a look label by label."""
 
 CROWD = 256
 """Answers for other names after which an address names nobody: a large CDN's edge, a sinkhole, a captive portal."""
@@ -24,13 +28,12 @@ NAMED_BY_THEMSELVES = frozenset({"ssl", "http", "quic", "dns", "tls", "http2"})
 """Connections of these protocols have a record of their own that says the name: an address never overrides it."""
 
 SECRET_PARAMETERS = frozenset({
-    "access_key", "access_token", "accesskey", "api-key", "api_id", "api_key", "api_secret", "api_token", "apikey",
-    "apitoken", "auth", "auth_key", "auth_token", "authkey", "authorization", "bearer", "client_id", "client_secret",
-    "credential", "credentials", "jwt", "key", "license_key", "licence_key", "passwd", "password", "private_key",
-    "pwd", "secret", "secret_key", "session", "session_id", "sessionid", "sid", "sig", "signature", "token",
-    "user_key", "userkey", "x-api-key", "x-apikey",
+    "access", "accesskey", "apiid", "apikey", "auth", "authkey", "authorization", "bearer", "clientid", "clientkey",
+    "credential", "credentials", "jwt", "key", "licencekey", "licensekey", "pass", "passwd", "password", "privatekey",
+    "pwd", "secretkey", "session", "sessionid", "sid", "sig", "signature", "userkey", "xapikey",
 })  # fmt: skip
-"""Query parameters that carry a credential in the APIs of the catalog; masked whatever the host."""
+"""Query parameters that carry a credential in the APIs of the catalog, whatever the host; letters and digits only."""
+SECRET_ENDINGS = ("token", "secret", "apikey", "password", "passwd", "accesskey")
 
 
 class Interest(msgspec.Struct, frozen=True):
@@ -79,7 +82,7 @@ class Lookout:
         self._asides = _Names(interest.asides)
         secrets: dict[str, set[str]] = {}
         for suffix, parameter in interest.secrets:
-            secrets.setdefault(suffix, set()).add(parameter.lower())
+            secrets.setdefault(suffix, set()).add(_bare(parameter))
         self._secrets = secrets
         self._secret_paths = [(suffix, _secret_path(template)) for suffix, template in sorted(interest.secret_paths)]
         self._paths: dict[str, tuple[str, ...]] = {}
@@ -101,8 +104,8 @@ class Lookout:
                 return self._wants_answer(event, name)
             case Hello(name=name, server=server):
                 return self.wants_hello(name, server)
-            case HttpRequest(host=host, uri=uri):
-                return self.wants_request(host, uri)
+            case HttpRequest(host=host, uri=uri, server=server):
+                return self.wants_request(host, uri, server)
             case Connection(service=service, server_port=port):
                 if port in self.interest.ports:
                     return True
@@ -115,11 +118,16 @@ class Lookout:
             return server in self.addresses
         return self._names.hold(name) or self._asides.hold(name)
 
-    def wants_request(self, host: str, uri: str) -> bool:
-        """Whether a request in clear text is wanted: by its host, or by its path at a host that serves everything."""
+    def wants_request(self, host: str, uri: str, server: str) -> bool:
+        """Whether a request in clear text is wanted.
+
+        By its host, by its path at a host that serves everything, or by where it goes if it names no host (HTTP/1.0).
+        """
+        if not host:
+            return server in self.addresses
         if self._names.hold(host) or self._asides.hold(host):
             return True
-        prefixes = self._paths.get(host)
+        prefixes = self._paths.get(host.rstrip("."))
         return prefixes is not None and uri.startswith(prefixes)
 
     def _wants_answer(self, answer: DnsAnswer, name: str) -> bool:
@@ -139,19 +147,22 @@ class Lookout:
                 del self._others[address]
         return bool(shared)
 
-    def mask(self, host: str, uri: str) -> str:
-        """`uri` with the value of every credential-like query parameter replaced by `***`."""
+    def mask(self, host: str, uri: str, *, decoded: bool = False) -> str:
+        """`uri` with the value of every credential-like query parameter replaced by `***`.
+
+        `decoded`: its percent-encoding is undone already, so that blanks and `#` may be part of a value.
+        """
         host = host.lower()
         for suffix, pattern in self._secret_paths:
             if host == suffix or host.endswith("." + suffix):
                 uri = pattern.sub(rf"\g<before>{MASK}\g<after>", uri)
         if "=" not in uri and "@" not in uri and "%3" not in uri:
             return uri
-        return mask_parameters(uri, self._parameters(host))
+        return mask_parameters(uri, self._parameters(host), decoded=decoded)
 
     def _parameters(self, host: str) -> frozenset[str]:
         extra: set[str] = set()
-        while host:
+        while host and len(host) <= LONGEST_NAME:
             extra |= self._secrets.get(host, set())
             _, _, host = host.partition(".")
         return SECRET_PARAMETERS | extra if extra else SECRET_PARAMETERS
@@ -167,6 +178,8 @@ class _Names:
 
     def _hold(self, name: str) -> bool:
         name = name.lower().rstrip(".")
+        if len(name) > LONGEST_NAME:
+            return False
         if name in self._exact:
             return True
         while name:
@@ -179,26 +192,43 @@ class _Names:
 _USERINFO = re.compile(r"(?P<scheme>(?<![a-z0-9+.\-])[a-z][a-z0-9+.\-]{0,20}:/{2})[^/?#@\s]+@", re.IGNORECASE)
 
 
-def mask_parameters(uri: str, parameters: frozenset[str]) -> str:
-    """`uri` with the values of `parameters` (lower-case names) and any userinfo (RFC 3986 section 3.2.1) masked."""
-    for pattern in _parameter_patterns(parameters):
-        uri = pattern.sub(rf"\g<name>{MASK}", uri)
-    return _USERINFO.sub(rf"\g<scheme>{MASK}@", uri)
+def mask_parameters(uri: str, parameters: frozenset[str], *, decoded: bool = False) -> str:
+    """`uri` with the values of `parameters` (bare names) and any userinfo (RFC 3986 section 3.2.1) masked.
 
-
-@lru_cache(maxsize=256)
-def _parameter_patterns(parameters: frozenset[str]) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """For parameters of the URI itself, and for those of URLs that lie percent-encoded inside it, however deep.
-
-    A value ends at the next separator of its own depth, so that an encoded one inside a secret gives nothing away.
+    Looks at the parameters of the URI itself and at those of URLs that lie percent-encoded inside it, however deep. A
+    value ends at the next separator of its own depth, so that an encoded one inside a secret gives nothing away.
     """
-    names = "|".join(
-        re.escape(name).replace("_", "(?:_|%(?:25)*5f)").replace(r"\-", "(?:-|%(?:25)*2d)")
-        for name in sorted(parameters, key=len, reverse=True)
-    )
-    plain = rf"(?P<name>(?:^|[?&;])(?:{names})=)[^&;#\s]+"
-    inside = rf"(?P<name>%(?:25)*(?:3f|26|3b)(?:{names})(?:=|%(?:25)*3d))(?:(?!%(?:25)*(?:26|3b))[^&;#\s])+"
-    return re.compile(plain, re.IGNORECASE), re.compile(inside, re.IGNORECASE)
+    told, done = [], 0
+    for found in _PARAMETER.finditer(uri):
+        if found.start() < done or not _is_secret(found["name"], parameters):
+            continue
+        value = (_INSIDE if found["lead"].startswith("%") else _DECODED if decoded else _VALUE).match(uri, found.end())
+        if value is not None and value[0]:
+            told += [uri[done : found.end()], MASK]
+            done = value.end()
+    return _USERINFO.sub(rf"\g<scheme>{MASK}@", "".join((*told, uri[done:])))
+
+
+_PARAMETER = re.compile(
+    r"(?P<lead>^|[?&;]|%(?:25)*(?:3f|26|3b))(?P<name>(?:[\w.\[\]+-]|%(?:25)*(?:[4-7][0-9a-f]|2[bde]|5[bdf]|3[0-9])){1,64}?)"
+    r"(?:=|%(?:25)*3d)",
+    re.IGNORECASE,
+)
+_VALUE = re.compile(r"[^&;#\s]*")
+_DECODED = re.compile(r"[^&]*")
+_INSIDE = re.compile(r"(?:(?!%(?:25)*(?:26|3b))[^&;#\s])*", re.IGNORECASE)
+
+
+def _is_secret(name: str, parameters: frozenset[str]) -> bool:
+    bare = _bare(name)
+    return bare in parameters or bare.endswith(SECRET_ENDINGS)
+
+
+def _bare(name: str) -> str:
+    """A parameter's name without what its spellings differ in: case, encoding, `_ - . [] +`."""
+    while (plain := unquote(name)) != name:
+        name = plain
+    return re.sub("[^0-9a-z]", "", name.lower())
 
 
 def _secret_path(template: str) -> re.Pattern[str]:

@@ -5,12 +5,15 @@ Events come in order of time (`ordering.py` sees to it); everything kept here ex
 
 from __future__ import annotations
 
+import re
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 from urllib.parse import unquote
+
+import msgspec
 
 from reconwatch.catalog import Catalog, Service
 from reconwatch.events import (
@@ -25,7 +28,7 @@ from reconwatch.events import (
     told_name,
 )
 from reconwatch.interest import NAMED_BY_THEMSELVES
-from reconwatch.visits import CONNECTIONS, HTTP, NAMES, VISIT_EVENTS, VISIT_GAP, VISIT_SPAN, Visit, Witnessed
+from reconwatch.visits import LAYERS, NAMES, VISIT_EVENTS, VISIT_GAP, VISIT_SPAN, Visit, Witnessed
 
 WITNESS_SPAN = 60.0
 """Seconds: two inputs' records of one event are stamped at most this far apart (EVE stamps http at the response)."""
@@ -33,6 +36,7 @@ UPSTREAM_SPAN = 5.0
 """Seconds: a resolver or proxy asks the world on behalf of a client within this time."""
 SHORTEST_TTL = 60.0
 """Seconds: stub resolvers and browsers use an answer at least so long, whatever TTL it carries (Chromium: 60 s)."""
+MOST_LABELS = 10
 MOST_ASKS = 256
 """Asks for one name among which a resolver's client is sought; in a flood, one of the last will do."""
 MOST_NAMES = 200_000
@@ -40,6 +44,8 @@ MOST_VISITS = 100_000
 """Bounds on what is remembered at once; what is let go early is counted in `Meet.evicted`."""
 
 _ANYBODY = "*"
+_BYTE = re.compile(r"\\x[0-9a-f]{2}")
+"""Zeek's spelling of a byte that is no UTF-8."""
 _OTHER_FAMILY = {"4": "6", "6": "4"}
 
 
@@ -65,11 +71,21 @@ class _Telling:
 
 
 @dataclass(slots=True)
+class _Given:
+    """The name that an answer gave an address, until when, and to whom: to several, if None."""
+
+    name: str
+    until: float
+    client: str | None
+
+
+@dataclass(slots=True)
 class _OpenVisit:
     client: str
     service: str
     first: float
     last: float
+    continues: bool = False
     observations: list[_Observation] = field(default_factory=list)
 
 
@@ -87,13 +103,20 @@ class Meet:
     """Events in, visits out.
 
     `roles` gives the roles of an address (`Site.roles_of`): resolvers' and proxies' events are held for a moment and
-    then folded into the visit of the client on whose behalf they were made, if there is one.
+    then folded into the visit of the client on whose behalf they were made, if there is one. `inside` tells our own
+    addresses (`Site.is_inside`): a WHOIS server of ours that no catalog knows is no database of the world.
     """
 
-    def __init__(self, catalog: Catalog, roles: Callable[[str], tuple[str, ...]]) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        roles: Callable[[str], tuple[str, ...]],
+        inside: Callable[[str], bool] = lambda ip: False,
+    ) -> None:
         self._catalog = catalog
         self._roles = roles
-        self._names: OrderedDict[tuple[str, str], tuple[str, float]] = OrderedDict()
+        self._inside = inside
+        self._names: OrderedDict[tuple[str, str], _Given] = OrderedDict()
         self._tellings: OrderedDict[tuple[Any, ...], _Telling] = OrderedDict()
         self._asks: dict[tuple[str, int], deque[_Ask]] = {}
         self._asking: Counter[tuple[str, str]] = Counter()
@@ -101,7 +124,7 @@ class Meet:
         self._held: deque[tuple[_Observation, Service]] = deque()
         self._open: OrderedDict[tuple[str, str], _OpenVisit] = OrderedDict()
         self.evicted = 0
-        """Visits closed early, and answers forgotten early, because there were too many at once."""
+        """Visits closed early because there were too many at once."""
         self.merged = 0
         """Records that told an event which another input had told already."""
 
@@ -142,28 +165,33 @@ class Meet:
     def _learn(self, answer: DnsAnswer) -> None:
         for address, ttl in answer.addresses:
             until = answer.ts + max(ttl, SHORTEST_TTL)
-            for client in (answer.client, _ANYBODY, _family(answer.client)):
-                self._names[client, address] = (answer.name, until)
-                self._names.move_to_end((client, address))
-        while len(self._names) > MOST_NAMES:
+            askers = (answer.client, _ANYBODY, _family(answer.client))
+            for asker in askers[:2] if self._rank(answer.client) else askers:
+                known = self._names.get((asker, address))
+                alone = known is None or known.until < answer.ts or known.client == answer.client
+                self._names[asker, address] = _Given(answer.name, until, answer.client if alone else None)
+                self._names.move_to_end((asker, address))
+        while self._names and (len(self._names) > MOST_NAMES or next(iter(self._names.values())).until < answer.ts):
             self._names.popitem(last=False)
-            self.evicted += 1
 
     def _name(self, event: AnyEvent) -> str | None:
         """The event's own name, or the last one that an answer to this client gave the server's address.
 
-        A host with two address families asks over one what it visits over the other, so an answer to somebody of the
-        other family will do; and at port 43, which serves one registry an address, an answer to anybody.
+        A host with two address families asks over one what it visits over the other, so an answer to the only client
+        of the other family that asked will do; and at port 43, which serves one registry an address, any answer.
         """
         name = told_name(event)
-        if name is not None or isinstance(event, HttpRequest):
+        if name is not None:
             return name
-        others = _ANYBODY if event.server_port == WHOIS_PORT else _OTHER_FAMILY[_family(event.client)]
-        for client in (event.client, others):
-            known, until = self._names.get((client, event.server), ("", 0.0))
-            if event.ts <= until:
-                return known
-        return None
+        given = self._names.get((event.client, event.server))
+        if given is not None and event.ts <= given.until:
+            return given.name
+        if event.server_port == WHOIS_PORT:
+            given = self._names.get((_ANYBODY, event.server))
+        else:
+            given = self._names.get((_OTHER_FAMILY[_family(event.client)], event.server))
+            given = given if given is not None and given.client is not None else None
+        return given.name if given is not None and event.ts <= given.until else None
 
     def _asked_for(self, answer: DnsAnswer) -> bool:
         """Whether the question was seen; a tap on one direction has nothing but the answer to tell of it."""
@@ -172,12 +200,12 @@ class Meet:
     def _claim(self, event: AnyEvent, name: str | None) -> Service | None:
         match event:
             case HttpRequest(host=host, uri=uri):
-                return self._catalog.by_url(host, uri)
+                return self._catalog.by_url(host or name or "", uri)
             case Connection() if not _names_a_server(event):
                 return None
             case WhoisQuery() | Connection():
                 claimed = self._catalog.by_name(name) if name else None
-                return claimed or self._catalog.by_port(event.server_port)
+                return claimed or (None if self._inside(event.server) else self._catalog.by_port(event.server_port))
         return self._catalog.by_name(name) if name else None
 
     # -- witnesses
@@ -194,10 +222,13 @@ class Meet:
         while known and event.ts - known[0].event.ts > WITNESS_SPAN:
             known.popleft()
             telling.forgotten += 1
-        ordinal = telling.told.get(event.input, 0)
-        if telling.forgotten <= ordinal < telling.forgotten + len(known):
+        ordinal = max(telling.told.get(event.input, 0), telling.forgotten)
+        observation = known[ordinal - telling.forgotten] if ordinal < telling.forgotten + len(known) else None
+        if observation is not None and not _rotated(observation.event, event):
             telling.told[event.input] = ordinal + 1
-            observation = known[ordinal - telling.forgotten]
+            if isinstance(event, Hello) and event.transport == "quic":
+                # Zeek's ssl.log has a row for a QUIC session too, which does not say that it is one.
+                observation.event = msgspec.structs.replace(observation.event, transport="quic")
             if event.source not in (observation.event.source, *observation.also):
                 observation.also.append(event.source)
             self.merged += 1
@@ -245,10 +276,12 @@ class Meet:
 
     def _on_whose_behalf(self, observation: _Observation) -> _Ask | None:
         """The nearest ask for the name by a client further from the world: a host's before a proxy's."""
-        ts = observation.event.ts
+        ts, minimised = observation.event.ts, isinstance(observation.event, DnsQuery)
         for rank in range(self._rank(observation.event.client)):
             asks = islice(reversed(self._asks.get((observation.name, rank), ())), MOST_ASKS)
-            near = [ask for ask in asks if abs(ask.ts - ts) <= UPSTREAM_SPAN]
+            near = [
+                ask for ask in asks if abs(ask.ts - ts) <= UPSTREAM_SPAN and (minimised or ask.name == observation.name)
+            ]
             if near:
                 return min(near, key=lambda ask: abs(ask.ts - ts))
         return None
@@ -265,7 +298,8 @@ class Meet:
             or len(visit.observations) >= VISIT_EVENTS
         ):
             yield _closed(self._open.pop(key))
-            visit = None
+            cut = event.ts - visit.last < VISIT_GAP
+            visit = self._open[key] = _OpenVisit(event.client, service.id, event.ts, event.ts, cut)
         if visit is None:
             visit = self._open[key] = _OpenVisit(event.client, service.id, event.ts, event.ts)
         visit.observations.append(observation)
@@ -330,37 +364,61 @@ def _label(event: AnyEvent) -> tuple[object, ...]:
         case Hello(name=name, transport=transport):
             return (name, transport == "connect")
         case HttpRequest(method=method, host=host, uri=uri, decoded=decoded):
-            return (method, host, uri if decoded else unquote(uri))
+            return (method, host, _BYTE.sub("\ufffd", uri) if decoded else unquote(uri))
         case WhoisQuery(line=line):
             return (line,)
     return ()
 
 
+def _rotated(known: AnyEvent, event: AnyEvent) -> bool:
+    """Whether two inputs' records are two events of one engine, whose log was rotated between them."""
+    return known.source == event.source and known.uid == event.uid is not None and known.ts != event.ts
+
+
 def _with_parents(name: str) -> Iterator[str]:
-    while "." in name:
-        yield name
-        _, _, name = name.partition(".")
+    """The name, and its parents of at most `MOST_LABELS` labels: RFC 9156 section 2.3 minimises no further."""
+    yield name
+    labels = name.split(".")
+    for count in range(min(MOST_LABELS, len(labels) - 1), 1, -1):
+        yield ".".join(labels[-count:])
 
 
 def _closed(visit: _OpenVisit) -> Visit:
+    best = min(_layer(o.event) for o in visit.observations if not o.upstream)
+    for observation in visit.observations:
+        # What only the resolver or proxy could show (the request behind a client's query) is the client's own.
+        observation.upstream = observation.upstream and _layer(observation.event) >= best
+    units: dict[object, float] = {}
     own = [o.event for o in visit.observations if not o.upstream]
-    requests = sum(isinstance(event, HttpRequest) for event in own)
-    flows = {
-        (event.client_port, event.server, event.server_port)
-        for event in own
-        if isinstance(event, Hello | WhoisQuery | Connection)
-    }
-    names = {event.name for event in own if isinstance(event, DnsQuery)}
-    count, counted = next(
-        (n, unit) for n, unit in ((requests, HTTP), (len(flows), CONNECTIONS), (len(names), NAMES)) if n
-    )
+    best = min(map(_layer, own))
+    for number, event in enumerate(own):
+        if _layer(event) == best:
+            units.setdefault(_unit(event, number), event.ts)
     events = sorted(visit.observations, key=lambda o: o.event.ts)
     return Visit(
         client=visit.client,
         service=visit.service,
         first=visit.first,
         last=visit.last,
-        count=count,
-        counted=counted,
+        count=len(units),
+        counted=LAYERS[best],
+        minutes=tuple(sorted(Counter(int(ts // 60) for ts in units.values()).items())),
+        names=tuple(sorted(str(unit) for unit in units)) if LAYERS[best] == NAMES else (),
+        continues=visit.continues,
         events=tuple(Witnessed(o.event, o.name, tuple(o.also), o.upstream) for o in events),
     )
+
+
+def _layer(event: AnyEvent) -> int:
+    """The place of an event's layer in `LAYERS`, the best first."""
+    return 0 if isinstance(event, HttpRequest) else 2 if isinstance(event, DnsQuery) else 1
+
+
+def _unit(event: AnyEvent, number: int) -> object:
+    """What is counted once: a request, a flow, a name."""
+    match event:
+        case HttpRequest():
+            return number
+        case DnsQuery(name=name):
+            return name
+    return (event.client, event.client_port, event.server, event.server_port)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, Generic, Self, TypeVar
 
 import msgspec
@@ -12,14 +12,17 @@ import msgspec
 Item = TypeVar("Item", bound=msgspec.Struct)
 
 RUN_LENGTH = 50_000
-"""Items sorted in memory at once: about 40 MB of events, and 200 runs for ten million."""
+"""Items sorted in memory at once: about 40 MB of events."""
+MOST_RUNS = 64
+"""Files a level: far below the 1,024 that a process may usually open."""
 
 
 class Sorter(Generic[Item]):
     """Collects items in any order, then yields them sorted by `key`; equal keys keep the order of arrival.
 
-    Beyond `RUN_LENGTH` items, sorted runs go to unnamed temporary files (readable by nobody else, gone with the
-    process). `kind` is the type to decode them by.
+    Beyond `run_length` items, sorted runs go to unnamed temporary files (readable by nobody else, gone with the
+    process), of which at most `MOST_RUNS` a level are open. `kind` is the type to decode them by. OSError if the disk
+    is full.
     """
 
     def __init__(self, kind: object, key: Callable[[Item], object], run_length: int = RUN_LENGTH) -> None:
@@ -28,7 +31,7 @@ class Sorter(Generic[Item]):
         self._key = key
         self._run_length = run_length
         self._items: list[Item] = []
-        self._runs: list[BinaryIO] = []
+        self._levels: list[list[BinaryIO]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -44,18 +47,32 @@ class Sorter(Generic[Item]):
 
     def __iter__(self) -> Iterator[Item]:
         self._items.sort(key=self._key)  # type: ignore[arg-type]  # any mutually comparable keys
-        if not self._runs:
-            return iter(self._items)
-        return heapq.merge(*(self._read(run) for run in self._runs), self._items, key=self._key)  # type: ignore[arg-type]
+        runs = [self._read(run) for level in reversed(self._levels) for run in level]
+        return heapq.merge(*runs, self._items, key=self._key)  # type: ignore[arg-type]
 
     def _spill(self) -> None:
         self._items.sort(key=self._key)  # type: ignore[arg-type]
+        self._keep(0, self._written(self._items))
+        self._items = []
+
+    def _keep(self, level: int, run: BinaryIO) -> None:
+        """Add a run; a level that is full becomes one run of the next, so that few files are ever open."""
+        if level == len(self._levels):
+            self._levels.append([])
+        runs = self._levels[level]
+        runs.append(run)
+        if len(runs) == MOST_RUNS:
+            self._levels[level] = []
+            self._keep(level + 1, self._written(heapq.merge(*map(self._read, runs), key=self._key)))  # type: ignore[arg-type]
+            for each in runs:
+                each.close()
+
+    def _written(self, items: Iterable[Item]) -> BinaryIO:
         run: BinaryIO = tempfile.TemporaryFile(prefix="reconwatch-")  # noqa: SIM115  lives as long as the sorter
-        for item in self._items:
+        for item in items:
             packed = self._encoder.encode(item)
             run.write(len(packed).to_bytes(4, "little") + packed)
-        self._items = []
-        self._runs.append(run)
+        return run
 
     def _read(self, run: BinaryIO) -> Iterator[Item]:
         run.seek(0)
@@ -64,6 +81,6 @@ class Sorter(Generic[Item]):
 
     def close(self) -> None:
         """Give the temporary files back."""
-        for run in self._runs:
+        for run in (run for level in self._levels for run in level):
             run.close()
-        self._runs = []
+        self._levels = []

@@ -29,6 +29,10 @@ CONNECTING = frozenset({"tls", "http", "conn"})
 """Kinds of event that show a service was used: where an input holds them, a resolved name alone is no use."""
 
 
+LONG_ITEMS = 5_000
+"""Sightings and notices, with their evidence, sorted in memory at once: 4 kB each."""
+
+
 @dataclass
 class Replay:
     """One run over finite inputs, which together are one time-line.
@@ -52,7 +56,7 @@ class Replay:
         world = self.world = self.world or World(Facts())
         self._watched = Catalog([*self.catalog.services.values(), reverse_service(self.site.owned.ranges)])
         self._blindness = Blindness(self.catalog)
-        self._meet = Meet(self._watched, self.site.roles_of)
+        self._meet = Meet(self._watched, self.site.roles_of, self.site.is_inside)
         self._runner = Runner(
             detectors(self.site.thresholds, lambda used, order: _named(world.likely_tools(used, order)))
         )
@@ -63,10 +67,10 @@ class Replay:
             for event in self._events():
                 self._blindness.watch(event)
                 events.add(event)
-            with Sorter[Sighting](Sighting, lambda s: (s.ts, s.service, s.actor.ip)) as sightings:
+            with Sorter[Sighting](Sighting, lambda s: (s.ts, s.service, s.actor.ip), LONG_ITEMS) as sightings:
                 for sighting in self._sightings(events):
                     sightings.add(sighting)
-                with Sorter[Notice](Notice, lambda n: (n.ts, n.note, n.services, n.id)) as notices:
+                with Sorter[Notice](Notice, lambda n: (n.ts, n.note, n.services, n.id), LONG_ITEMS) as notices:
                     for notice in _last_words(self._findings(sightings)):
                         notices.add(notice)
                     yield from notices
@@ -111,8 +115,8 @@ class Replay:
             told.append(f"{self._meet.merged:,} records told what another input had told: counted once")
         if not (self.site.owned.domains or self.site.owned.ranges or self.site.owned.asns or self.site.owned.brands):
             told.append("no site: nothing is known to be ours, so no search can be told to be about us (--site)")
-        if evicted := self._meet.evicted + self._runner.evicted:
-            told.append(f"{evicted:,} visits or windows were closed early because too many were open at once")
+        if self._meet.evicted:
+            told.append(f"{self._meet.evicted:,} visits were closed early because too many were open at once")
         return told + [f"not seen: {line}" for line in self._blindness.lines(self.accounts)]
 
 

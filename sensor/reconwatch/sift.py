@@ -11,7 +11,7 @@ from reconwatch.catalog.world import Facts, World
 from reconwatch.events import AnyEvent, Connection, DnsQuery, Hello, HttpRequest, WhoisQuery
 from reconwatch.sightings import EVIDENCE_ENDS, Actor, Evidence, Sighting, Target, Walk
 from reconwatch.site import Site
-from reconwatch.targets import Assets, named_in, spellings
+from reconwatch.targets import LONGEST_TEXT, Assets, named_in, spellings
 from reconwatch.visits import NAMES, Visit, Witnessed
 
 CERTIFICATES = "T1596.003"
@@ -74,6 +74,10 @@ class Sift:
             evidence=tuple(map(_evidence, shown)),
             evidence_total=len(visit.events),
             naming=tuple(map(_evidence, _ends(naming))),
+            naming_total=len(naming),
+            minutes=visit.minutes,
+            names=visit.names,
+            continues=visit.continues,
             ordinary=service.visit == "ordinary",
             tools=self._tools(own),
             walked=tuple(self._walked(service, own)),
@@ -141,16 +145,18 @@ def _transparency(service: Service) -> Literal["log", "search"] | None:
 
 def _by_program(event: AnyEvent) -> bool:
     """Whether a request to a log or a search is one that a program makes and no page."""
-    return isinstance(event, HttpRequest) and (
-        _ENTRIES.search(event.uri) is not None or "output=json" in event.uri or "/v1/issuances" in event.uri
-    )
+    if not isinstance(event, HttpRequest):
+        return False
+    uri = event.uri[:LONGEST_TEXT]
+    return "output=json" in uri or "/v1/issuances" in uri or _ENTRIES.search(uri) is not None
 
 
-def _starts(events: list[Witnessed]) -> Iterator[tuple[float, int]]:
+def _starts(events: list[Witnessed]) -> Iterator[tuple[float, str, int]]:
     for told in events:
-        if isinstance(told.event, HttpRequest) and (found := _ENTRIES.search(told.event.uri)):
+        uri = told.event.uri[:LONGEST_TEXT] if isinstance(told.event, HttpRequest) else ""
+        if found := _ENTRIES.search(uri):
             digits = re.sub("[^0-9]", "", found["start"] or found["tile"])
-            yield told.event.ts, int(digits[:15] or 0)
+            yield told.event.ts, told.name + uri[: found.start()], int(digits[:15] or 0)
 
 
 def _question(event: AnyEvent, number: int) -> object:

@@ -103,6 +103,14 @@ class Sighting(msgspec.Struct, frozen=True, tag_field="type", tag="lookup"):
     evidence_total: int
     naming: tuple[Evidence, ...]
     """At most the first and the last `EVIDENCE_ENDS` of the requests that name our assets."""
+    naming_total: int = 0
+    """How many requests name our assets, repeated ones too."""
+    minutes: tuple[tuple[int, int], ...] = ()
+    """(minute since the epoch, how much of `count` falls into it)."""
+    names: tuple[str, ...] = ()
+    """The distinct names, where names are what is counted."""
+    continues: bool = False
+    """No pause came before it: a long visit was cut here."""
     ordinary: bool = False
     """No use of a database by itself: reverse names of our own ranges."""
     tools: tuple[str, ...] = ()
@@ -113,5 +121,5 @@ class Sighting(msgspec.Struct, frozen=True, tag_field="type", tag="lookup"):
     """It goes to a certificate transparency log, or to a search over them."""
     ct_bulk: int = 0
     """Requests that programs make, not people: a log's entries, a search's answer as JSON."""
-    ct_starts: tuple[tuple[float, int], ...] = ()
-    """(time, first entry) of each read of a log's entries."""
+    ct_starts: tuple[tuple[float, str, int], ...] = ()
+    """(time, log, first entry) of each read of a log's entries."""

@@ -43,19 +43,23 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,2}")
 
 
 def spellings(uri: str, *, decoded: bool = False) -> tuple[str, ...]:
-    """The readings of a URI: percent-decoded until it stands still, and what its base64 values hide.
+    """The readings of a URI: percent-decoded once and further until it stands still, and what base64 values hide.
 
-    `decoded` says that the source has undone the percent-encoding once (Zeek's http.log), which changes nothing but
-    the number of rounds. Half-decoded readings are not among them: `%25.acme.example` does not name `25.acme.example`.
+    `decoded` says that the source has undone the percent-encoding once already (Zeek's http.log). A reading in which
+    `%25` still stands is half-decoded and none: `%25.acme.example` does not name `25.acme.example`. Earlier readings
+    are kept beside later ones, since a wildcard's bare `%` may look like an escape (`%acme.example` holds `%ac`).
     """
     raw = text = uri[:LONGEST_TEXT]
+    readings = [text] if decoded else []
     for _ in range(DECODE_ROUNDS - int(decoded)):
         plain = unquote(text, errors="replace")
+        readings.append(plain)
         if plain == text:
             break
         text = plain
-    hidden = (unbase64(word) for word in _base64_words(raw, text))
-    return tuple(dict.fromkeys((text, *filter(None, hidden))))
+    whole = [reading for reading in readings if "%25" not in reading] or readings[-1:]
+    hidden = (unbase64(word) for word in _base64_words(raw, whole[0]))
+    return tuple(dict.fromkeys((*whole, *filter(None, hidden))))
 
 
 def _base64_words(raw: str, plain: str) -> Iterator[str]:
@@ -168,8 +172,9 @@ def _network(text: str) -> Network | None:
 
 # ---------------------------------------------------------------- names in text
 
-_WORD = re.compile(r"[\w.-]++(?!:[^\d/])")
-"""A word in which a name may stand; not the key of a filter (`ssl.cert.subject.cn:`)."""
+_WORD = re.compile(r"[\w.-]++")
+_KEY = re.compile(r"[\w.-]++:(?=[^\d/])")
+"""The key of a filter, which looks like a name (`ssl.cert.subject.cn:`) and is none."""
 _EXTENSION = re.compile(r"\.(?:json|jsonp|html?|xml|txt|csv|php|aspx?|jsp)$")
 
 
@@ -203,7 +208,7 @@ def named_in(text: str) -> tuple[Named, ...]:
     """Everything that `text` names, whoever owns it. Distinct and sorted."""
     found = {_named_network(network, value) for network, value in networks_in(text)}
     found |= {Named("asn", f"AS{number}") for number in asns_in(text)}
-    found |= {Named("domain", name) for name in names_in(text)}
+    found |= {Named("domain", name) for name in names_in(_KEY.sub(" ", text))}
     return tuple(sorted(found))
 
 

@@ -27,7 +27,7 @@ class Witnessed(msgspec.Struct, frozen=True, gc=False):
     also: tuple[str, ...] = ()
     """Other sources that told the same observation."""
     upstream: bool = False
-    """The view of a declared resolver or proxy, acting for the visit's client."""
+    """The view of a declared resolver or proxy, acting for the visit's client, and showing no more than its own."""
 
 
 class Visit(msgspec.Struct, frozen=True):
@@ -41,5 +41,11 @@ class Visit(msgspec.Struct, frozen=True):
     count: int
     counted: str
     """The unit of `count`: one of `LAYERS`."""
+    minutes: tuple[tuple[int, int], ...]
+    """(minute since the epoch, how much of `count` falls into it)."""
+    names: tuple[str, ...]
+    """The distinct names, where names are what is counted."""
+    continues: bool
+    """It goes on where another was cut: no pause came before it."""
     events: tuple[Witnessed, ...]
-    """In order of time; upstream views among them are evidence and never counted."""
+    """In order of time. Upstream views are evidence; they count only for a layer that the client's own lack."""

@@ -210,12 +210,24 @@ def test_a_sighting_for_a_closed_window_is_counted_and_changes_nothing() -> None
     assert runner.late > 0
 
 
-def test_state_is_bounded_and_what_is_closed_early_is_counted() -> None:
-    runner = Runner(detectors(), most_states=100)
-    for n in range(1000):
-        list(runner.observe(sighting(n, actor=f"10.20.{n // 250}.{n % 250}")))
-    assert len(runner._states) <= 100
-    assert runner.evicted >= 900
+def test_states_in_memory_are_bounded_and_those_on_disk_forget_nothing() -> None:
+    searches = [sighting(n * 10, actor=f"10.20.1.{n % 60}", targets=(f"203.0.113.{n % 200}",)) for n in range(900)]
+
+    def told(most_states: int) -> dict[str, Notice]:
+        runner, desk = Runner(detectors(), most_states), Desk()
+        last: dict[str, Notice] = {}
+        for each in searches:
+            for finding in runner.observe(each):
+                desk.consider(finding)
+            assert len(runner._warm) <= most_states
+        for finding in runner.close():
+            notice = desk.consider(finding)
+            assert notice is not None
+            assert notice.id not in last
+            last[notice.id] = notice
+        return last
+
+    assert told(20) == told(100_000)
 
 
 @pytest.mark.parametrize("count", [29, 30])

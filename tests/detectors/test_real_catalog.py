@@ -51,12 +51,18 @@ def entries(start: int) -> str:
 def test_a_log_read_in_sequence_is_scraped() -> None:
     notice = noticed(get(n * 2, LOG, entries(n * 256)) for n in range(6))["CT_Log_Scraping"]
     assert (notice.verdict, notice.count, notice.services) == ("investigate", 6, ("ct-logs-cloudflare",))
-    assert notice.reasons[0].why == "reads a log in sequence: 6 reads, each behind the last"
+    assert notice.reasons[0].why == "reads a log in sequence: 6 reads, each just behind the last"
 
 
 def test_a_static_log_read_tile_by_tile_is_scraped() -> None:
     tiles = (get(n, "sunlight.geomys.org", f"/tile/data/x001/x234/{n:03d}") for n in range(8))
     assert noticed(tiles)["CT_Log_Scraping"].count == 8
+
+
+def test_entries_read_here_and_there_are_no_sequence() -> None:
+    dice = random.Random(4)
+    here_and_there = [get(n * 90, LOG, entries(dice.randrange(10**9))) for n in range(60)]
+    assert "CT_Log_Scraping" not in noticed(here_and_there)
 
 
 def test_one_proof_asked_of_a_log_is_no_scraping() -> None:

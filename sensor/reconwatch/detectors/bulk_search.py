@@ -13,11 +13,13 @@ from reconwatch.detectors.detector import Key, Threshold
 from reconwatch.detectors.gathered import Gathered, LookupDetector, Words, party
 from reconwatch.notices import Reason
 from reconwatch.sightings import Sighting
-from reconwatch.visits import CONNECTIONS, HTTP, LAYERS, NAMES
+from reconwatch.visits import CONNECTIONS, HTTP, NAMES
 from reconwatch.windows import DAY, MINUTE, spans_with, window_start
 
 SPAN = 10
 """Minutes over which volume is judged: longer than a burst of a page with its parts, shorter than a working session."""
+MOST_NAMES = 512
+"""Distinct names kept a minute."""
 MOST_STARTS = 300
 """Visit starts kept a day: enough for one every five minutes; the earliest are kept."""
 
@@ -29,12 +31,16 @@ class Volume(Gathered):
     """Unit -> minute since the epoch -> count."""
     peak: dict[str, int] = msgspec.field(default_factory=dict)
     """Unit -> the most within any `SPAN` consecutive minutes."""
+    names: dict[int, set[str]] = msgspec.field(default_factory=dict)
+    """Minute since the epoch -> distinct names, where names are what is counted."""
+    visits: int = 0
     starts: list[float] = msgspec.field(default_factory=list)
+    """When a visit began after a pause."""
     naming: int = 0
 
 
 class BulkSearch(LookupDetector[Volume]):
-    """Is the volume automated? Says what was counted, and over which minutes."""
+    """Is the volume automated? Says what was counted."""
 
     note = "Bulk_Search"
     state: ClassVar[type[msgspec.Struct]] = Volume
@@ -62,28 +68,47 @@ class BulkSearch(LookupDetector[Volume]):
         """See `LookupDetector.remember`."""
         state.gather(sighting)
         state.naming += sighting.queries
+        if sighting.counted == NAMES:
+            self._add_names(state, sighting)
+        else:
+            self._add_counts(state, sighting)
+        if not sighting.continues:
+            state.visits += 1
+            state.starts = sorted([*state.starts, sighting.ts])[:MOST_STARTS]
+
+    def _add_counts(self, state: Volume, sighting: Sighting) -> None:
         minutes = state.minutes.setdefault(sighting.counted, {})
-        minute = int(sighting.ts // MINUTE)
-        minutes[minute] = minutes.get(minute, 0) + sighting.count
-        most = max(sum(minutes.get(each, 0) for each in span) for span in spans_with(minute, SPAN))
-        state.peak[sighting.counted] = max(most, state.peak.get(sighting.counted, 0))
-        state.starts = sorted([*state.starts, sighting.ts])[:MOST_STARTS]
+        for minute, count in sighting.minutes:
+            minutes[minute] = minutes.get(minute, 0) + count
+        for span in _spans_of(sighting):
+            most = sum(minutes.get(each, 0) for each in span)
+            state.peak[sighting.counted] = max(most, state.peak.get(sighting.counted, 0))
+
+    def _add_names(self, state: Volume, sighting: Sighting) -> None:
+        """The same name again is no more volume: a monitor's habit, not a scraper's."""
+        kept = state.names.setdefault(int(sighting.ts // MINUTE), set())
+        kept.update(sighting.names)
+        for name in sorted(kept)[MOST_NAMES:]:
+            kept.discard(name)
+        for span in spans_with(int(sighting.ts // MINUTE), SPAN):
+            most = len(set().union(*(state.names.get(each, set()) for each in span)))
+            state.peak[NAMES] = max(most, state.peak.get(NAMES, 0))
 
     def words(self, state: Volume, *, closing: bool) -> Words | None:
         """Volume first; else, of a whole day, even spacing, which alone is a monitor's habit and no scraping."""
         assert state.actor is not None
         ((service, name),) = state.services.items()
         every = tuple(range(1, len(state.evidence.items) + 1))
-        limit, count, unit = self._volume(state)
-        if limit:
-            reasons = [Reason(30, f"{count} {unit} within {SPAN} minutes (threshold {limit})", every)]
+        if (volume := self._volume(state)) is not None:
+            limit, count, unit = volume
+            reasons = [Reason(30, f"{count} {unit} within {SPAN} minutes (threshold {limit:g})", every)]
             if count >= 5 * limit:
                 reasons.append(Reason(15, "more than five times the threshold", every))
             if state.naming:
                 reasons.append(Reason(20, f"{state.naming} of its requests name our assets"))
             msg = f"{state.actor.ip} searched {name} in bulk: {count} {unit} within {SPAN} minutes"
         elif closing and self._even(state):
-            count, unit = len(state.starts), "visits"
+            count, unit = state.visits, "visits"
             reasons = [Reason(10, f"{count} visits at even intervals: a timer, such as a monitor's", every)]
             msg = f"{state.actor.ip} visits {name} at even intervals"
         else:
@@ -98,16 +123,20 @@ class BulkSearch(LookupDetector[Volume]):
             evidence_total=state.evidence.total,
         )
 
-    def _volume(self, state: Volume) -> tuple[int, int, str]:
-        """(threshold, count, unit) of the best layer that crosses its threshold; zeros if none does."""
+    def _volume(self, state: Volume) -> tuple[float, int, str] | None:
+        """(threshold, count, unit) of the best layer that crosses its threshold; None if none does."""
         for unit, name in ((HTTP, "requests"), (CONNECTIONS, "connections"), (NAMES, "names")):
             count = state.peak.get(unit, 0)
-            if count >= self.limits[name]:
-                return int(self.limits[name]), count, unit
-        return 0, 0, LAYERS[-1]
+            if count >= max(self.limits[name], 1):
+                return self.limits[name], count, unit
+        return None
 
     def _even(self, state: Volume) -> bool:
-        if len(state.starts) < self.limits["visits"]:
+        if len(state.starts) < max(self.limits["visits"], 3):
             return False
         pauses = [b - a for a, b in pairwise(state.starts)]
         return pstdev(pauses) <= self.limits["evenness"] * fmean(pauses)
+
+
+def _spans_of(sighting: Sighting) -> set[range]:
+    return {span for minute, _ in sighting.minutes for span in spans_with(minute, SPAN)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import ClassVar
 
 import msgspec
@@ -18,6 +17,8 @@ from reconwatch.windows import DAY, MINUTE, spans_with, window_start
 SPAN = 10
 """Minutes over which volume is judged, as for `Bulk_Search`."""
 MOST_STARTS = 200
+MOST_BATCH = 4_096
+"""Entries from one read to the next of a client that goes through a log: logs give at most 256 to 1,024 at once."""
 
 
 class Reading(Gathered):
@@ -29,8 +30,8 @@ class Reading(Gathered):
     visits: dict[int, int] = msgspec.field(default_factory=dict)
     """Minute since the epoch -> requests or connections of any kind."""
     visit_peak: int = 0
-    starts: list[tuple[float, int]] = msgspec.field(default_factory=list)
-    """(time, first entry) of reads of a log; the earliest are kept."""
+    starts: list[tuple[float, str, int]] = msgspec.field(default_factory=list)
+    """(time, log, first entry) of reads of a log; the earliest are kept."""
     log: bool = False
     naming: int = 0
 
@@ -64,16 +65,17 @@ class CtLogScraping(LookupDetector[Reading]):
         state.starts = sorted({*state.starts, *sighting.ct_starts})[:MOST_STARTS]
         minute = int(sighting.ts // MINUTE)
         state.peak = max(state.peak, _added(state.minutes, minute, sighting.ct_bulk))
-        state.visit_peak = max(state.visit_peak, _added(state.visits, minute, sighting.count))
+        for each, count in sighting.minutes:
+            state.visit_peak = max(state.visit_peak, _added(state.visits, each, count))
 
     def words(self, state: Reading, *, closing: bool) -> Words | None:
         """Reads in sequence first, then answers for programs, then, at a log, mere volume."""
         assert state.actor is not None
         ((service, name),) = state.services.items()
         every = tuple(range(1, len(state.evidence.items) + 1))
-        rising = _rising([start for _, start in state.starts])
+        rising = _rising(state.starts)
         if rising >= self.limits["sequence"]:
-            count, counted, why = rising, "reads", f"reads a log in sequence: {rising} reads, each behind the last"
+            count, counted, why = rising, "reads", f"reads a log in sequence: {rising} reads, each just behind the last"
         elif state.peak >= self.limits["json"]:
             count, counted, why = state.peak, "requests", f"{state.peak} answers for programs within {SPAN} minutes"
         elif state.log and state.visit_peak >= self.limits["visits"]:
@@ -101,10 +103,11 @@ def _added(minutes: dict[int, int], minute: int, count: int) -> int:
     return max(sum(minutes.get(each, 0) for each in span) for span in spans_with(minute, SPAN))
 
 
-def _rising(starts: list[int]) -> int:
-    """The longest run of reads that each begin behind the one before."""
-    best = length = 1 if starts else 0
-    for a, b in pairwise(starts):
-        length = length + 1 if b > a else 1
-        best = max(best, length)
-    return best
+def _rising(starts: list[tuple[float, str, int]]) -> int:
+    """The most reads of one log that each begin within a batch behind the one before."""
+    longest, runs = 0, dict[str, tuple[int, int]]()
+    for _, log, start in starts:
+        last, length = runs.get(log, (start, 0))
+        runs[log] = (start, length + 1 if length and last < start <= last + MOST_BATCH else 1)
+        longest = max(longest, runs[log][1])
+    return longest

@@ -48,7 +48,8 @@ class DatabaseLookup(LookupDetector[Lookups]):
         count, counted = state.counted()
         ((service, name),) = state.services.items()
         if not state.connected:
-            reason, did = Reason(3, f"resolved the name of {name}; no use of it was seen"), "resolved the name of"
+            did = "resolved the name of"
+            reason = Reason(3, f"{did} {name}; no use of it by this address was seen")
         elif state.strong:
             reason, did = Reason(15, f"used {name}, which few visit without searching"), "used"
         else:

@@ -110,6 +110,8 @@ class EnumerationSweep(LookupDetector[Breadth]):
             services=tuple(services),
             evidence=evidence,
             evidence_total=state.evidence.total,
+            techniques=tuple(sorted(techniques)),
+            span=(evidence[0].ts, max(evidence[-1].ts, min(state.last, (max(minutes) + 1) * MINUTE))),
         )
 
     def _resembles(self, state: Breadth, minutes: set[int]) -> str:

@@ -35,7 +35,7 @@ class Gathered(msgspec.Struct):
 
     def gather(self, sighting: Sighting) -> None:
         """Take what every lookup notice tells of a sighting: who, what, when, and the evidence."""
-        self.actor = sighting.actor
+        self.actor = min(filter(None, (self.actor, sighting.actor)), key=lambda actor: actor.trusted or "")
         self.first = min(self.first, sighting.ts)
         self.last = max(self.last, sighting.last)
         self.counts[sighting.counted] = self.counts.get(sighting.counted, 0) + sighting.count
@@ -60,6 +60,10 @@ class Words(msgspec.Struct, frozen=True):
     evidence: tuple[Evidence, ...]
     evidence_total: int
     targets: tuple[Target, ...] = ()
+    techniques: tuple[str, ...] | None = None
+    """None: all that were gathered."""
+    span: tuple[float, float] | None = None
+    """First and last; None: of all that was gathered."""
 
 
 G = TypeVar("G", bound=Gathered)
@@ -109,6 +113,7 @@ class LookupDetector(ABC, Generic[G]):
 
     def _finding(self, state: G, words: Words, *, closing: bool) -> Finding:
         assert state.actor is not None
+        first, last = words.span or (state.first, state.last)
         return Finding(
             id=notice_id(self.note, state.key.parts, state.key.start),
             closing=closing,
@@ -117,10 +122,10 @@ class LookupDetector(ABC, Generic[G]):
             direction="lookup",
             actor=state.actor,
             services=words.services,
-            techniques=tuple(sorted(state.techniques)),
+            techniques=tuple(sorted(state.techniques)) if words.techniques is None else words.techniques,
             targets=words.targets,
-            first=state.first,
-            last=state.last,
+            first=first,
+            last=last,
             count=words.count,
             counted=words.counted,
             kinds=tuple(sorted(state.kinds)),
@@ -132,8 +137,11 @@ class LookupDetector(ABC, Generic[G]):
 
 
 def party(sighting: Sighting) -> tuple[str, str]:
-    """The actor as part of a key: a party whose trust begins or ends has another notice from then on."""
-    return (sighting.actor.ip, sighting.actor.trusted or "")
+    """The actor as part of a key: a party whose trust begins or ends has another notice from then on.
+
+    That it is trusted, not why: a reason that is reworded makes no new notice.
+    """
+    return (sighting.actor.ip, "trusted" if sighting.actor.trusted is not None else "")
 
 
 def shortened(words: list[str], most: int = 3) -> str:

@@ -1,8 +1,10 @@
-"""Runs detectors inside one process: the states live in a dictionary, and go when their window is over."""
+"""Runs detectors inside one process: states in memory, on disk when there are many, until their window ends."""
 
 from __future__ import annotations
 
 import heapq
+import sqlite3
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -12,8 +14,10 @@ from reconwatch.detectors.detector import Detector, Key
 from reconwatch.notices import Finding
 from reconwatch.sightings import Sighting
 
-MOST_STATES = 200_000
-"""States at once; a state is a few kB. The oldest windows are closed first, and counted."""
+MOST_STATES = 20_000
+"""States in memory at once, of a few kB each; those touched longest ago wait on disk."""
+
+Address = tuple[int, Key]
 
 
 class Runner:
@@ -21,12 +25,11 @@ class Runner:
 
     def __init__(self, detectors: Iterable[Detector[Any]], most_states: int = MOST_STATES) -> None:
         self._detectors = tuple(detectors)
-        self._states: dict[tuple[int, Key], msgspec.Struct] = {}
+        self._warm: OrderedDict[Address, msgspec.Struct] = OrderedDict()
+        self._cold = _Cold(self._detectors)
         self._ends: list[tuple[float, int, Key]] = []
         self._most_states = most_states
         self._watermark = float("-inf")
-        self.evicted = 0
-        """Windows closed before their time because there were too many at once."""
         self.late = 0
         """Sightings for windows that were closed already."""
 
@@ -37,25 +40,62 @@ class Runner:
                 if key.end <= self._watermark:
                     self.late += 1
                     continue
-                state = self._states.get((number, key))
-                if state is None:
-                    state = self._states[number, key] = detector.fresh(key)
-                    heapq.heappush(self._ends, (key.end, number, key))
-                yield from detector.observe(state, sighting)
-        while len(self._states) > self._most_states:
-            self.evicted += 1
-            yield from self._close_first(float("inf"))
+                yield from detector.observe(self._state((number, key)), sighting)
+        while len(self._warm) > self._most_states:
+            self._cold.put(*self._warm.popitem(last=False))
 
     def advance(self, watermark: float) -> Iterator[Finding]:
         """No sighting older than `watermark` will come any more: the closing words of all windows before it."""
         self._watermark = max(self._watermark, watermark)
         while self._ends and self._ends[0][0] <= watermark:
-            yield from self._close_first(watermark)
+            _, number, key = heapq.heappop(self._ends)
+            state = self._warm.pop((number, key), None) or self._cold.take((number, key))
+            yield from self._detectors[number].expire(state, watermark)
 
     def close(self) -> Iterator[Finding]:
         """The end of all sightings."""
-        return self.advance(float("inf"))
+        yield from self.advance(float("inf"))
+        self._cold.close()
 
-    def _close_first(self, watermark: float) -> Iterator[Finding]:
-        _, number, key = heapq.heappop(self._ends)
-        yield from self._detectors[number].expire(self._states.pop((number, key)), watermark)
+    def _state(self, address: Address) -> Any:
+        state = self._warm.get(address) or self._cold.take(address)
+        if state is None:
+            number, key = address
+            state = self._detectors[number].fresh(key)
+            heapq.heappush(self._ends, (key.end, number, key))
+        self._warm[address] = state
+        self._warm.move_to_end(address)
+        return state
+
+
+class _Cold:
+    """States that wait on disk, in an unnamed temporary database that goes with the process."""
+
+    def __init__(self, detectors: tuple[Detector[Any], ...]) -> None:
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoders = [msgspec.msgpack.Decoder(detector.state) for detector in detectors]
+        self._database: sqlite3.Connection | None = None
+
+    def put(self, address: Address, state: msgspec.Struct) -> None:
+        """Let a state wait."""
+        if self._database is None:
+            self._database = sqlite3.connect("", isolation_level=None)
+            self._database.execute("PRAGMA journal_mode = OFF")
+            self._database.execute("CREATE TABLE states (address BLOB PRIMARY KEY, state BLOB) WITHOUT ROWID")
+        row = (self._encoder.encode(address), self._encoder.encode(state))
+        self._database.execute("INSERT OR REPLACE INTO states VALUES (?, ?)", row)
+
+    def take(self, address: Address) -> Any:
+        """The state that waits there, which waits no longer; None if there is none."""
+        if self._database is None:
+            return None
+        row = self._database.execute(
+            "DELETE FROM states WHERE address = ? RETURNING state", (self._encoder.encode(address),)
+        ).fetchone()
+        return None if row is None else self._decoders[address[0]].decode(row[0])
+
+    def close(self) -> None:
+        """Give the disk back."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None

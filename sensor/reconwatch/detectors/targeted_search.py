@@ -55,7 +55,7 @@ class TargetedSearch(LookupDetector[Searches]):
         state.gather(msgspec.structs.replace(sighting, evidence=(), evidence_total=0, kinds=sighting.target_kinds))
         state.queries += sighting.queries
         state.targets.add(sighting.targets)
-        state.evidence.add(sighting.naming, sighting.queries)
+        state.evidence.add(sighting.naming, sighting.naming_total)
 
     def words(self, state: Searches, *, closing: bool) -> Words:
         """Above the threshold from the first search on."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import BinaryIO, cast
 from reconwatch.account import Account, Warn
 from reconwatch.events import AnyEvent
 from reconwatch.interest import Lookout
-from reconwatch.sources.opener import UNKNOWN, open_source, reading_order
+from reconwatch.sources.dialect import LAST
+from reconwatch.sources.opener import UNKNOWN, open_source, reading_order, stream_order
 
 LATEST = 253_402_300_799.0
 """9999-12-31T23:59:59Z: no calendar writes what a damaged or hostile record stamps beyond it."""
@@ -31,40 +33,63 @@ class Inputs:
 def read_inputs(origins: Iterable[Path | BinaryIO], shared: Inputs, accounts: list[Account]) -> Iterator[AnyEvent]:
     """The events of all inputs, one input after the other; each one's account is added to `accounts`.
 
-    An input that cannot be opened, or fails while it is read, ends alone. Folders are searched at any depth; a file
-    in them whose content is something else is passed over in silence (`Account.passed_over`), but one that was named
-    is a failure.
+    An input that cannot be opened, or fails while it is read, ends alone. Folders are searched at any depth for regular
+    files; one whose content is something else is passed over in silence (`Account.passed_over`), but a file that was
+    named is a failure then.
     """
-    streams = [origin for origin in origins if not isinstance(origin, Path)]
-    for number, stream in enumerate(streams):
-        yield from _read(stream, Account("-", shared.warn), number, shared, accounts)
-    found = {
-        path: sought
-        for origin in origins
-        if isinstance(origin, Path)
-        for path, sought in _files(origin, shared.warn, accounts)
-    }
-    ordered = sorted(found, key=lambda path: (reading_order(path), path))
-    for number, path in enumerate(ordered, len(streams)):
-        account = Account(str(path), _quiet_about_others(shared.warn) if found[path] else shared.warn)
-        yield from _read(path, account, number, shared, accounts)
-        account.passed_over = found[path] and account.skipped.keys() == {UNKNOWN}
+    found: list[_Found] = []
+    for origin in origins:
+        if not isinstance(origin, Path) or (not origin.is_dir() and _is_special(origin)):
+            found.append(_streamed(origin))
+        elif origin.is_dir():
+            found += [_Found(reading_order(path), str(path), path, True) for path in _files(origin, shared, accounts)]
+        else:
+            found.append(_Found(reading_order(origin), str(origin), origin))
+    distinct = {each.name: each for each in reversed(found)}.values()
+    for number, each in enumerate(sorted(distinct, key=lambda each: (each.order, each.name))):
+        account = Account(each.name, _quiet_about_others(shared.warn) if each.sought else shared.warn)
+        yield from _read(each.origin, account, number, shared, accounts)
+        account.passed_over = each.sought and account.skipped.keys() == {UNKNOWN}
 
 
-def _files(origin: Path, warn: Warn, accounts: list[Account]) -> Iterator[tuple[Path, bool]]:
-    """(file, whether it was found in a folder rather than named)."""
-    if not origin.is_dir():
-        yield origin, False
-        return
+@dataclass(frozen=True)
+class _Found:
+    order: tuple[int, float]
+    name: str
+    origin: Path | BinaryIO
+    sought: bool = False
+    """Found in a folder, not named."""
+
+
+def _is_special(path: Path) -> bool:
+    """A pipe or device: what is read from it is gone, so it cannot be looked into beforehand and read again."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False
+
+
+def _streamed(origin: Path | BinaryIO) -> _Found:
+    name = str(origin) if isinstance(origin, Path) else "-"
+    try:
+        stream = origin.open("rb", buffering=0) if isinstance(origin, Path) else origin
+        order, stream = stream_order(stream)
+    except OSError:
+        return _Found(LAST, name, origin)
+    return _Found(order, name, stream)
+
+
+def _files(origin: Path, shared: Inputs, accounts: list[Account]) -> Iterator[Path]:
+    """The regular files of a folder; a pipe among them would be waited for, for ever."""
 
     def refused(error: OSError) -> None:
-        account = Account(str(error.filename), warn)
+        account = Account(str(error.filename), shared.warn)
         account.fail(f"cannot be listed: {(error.strerror or str(error)).lower()}")
         accounts.append(account)
 
     for folder, folders, files in os.walk(origin, onerror=refused):
         folders.sort()
-        yield from ((Path(folder, name), True) for name in sorted(files))
+        yield from (path for name in sorted(files) if not _is_special(path := Path(folder, name)))
 
 
 def _quiet_about_others(warn: Warn) -> Warn:

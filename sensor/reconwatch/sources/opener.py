@@ -68,6 +68,15 @@ def reading_order(path: Path) -> tuple[int, float]:
     return names_first(head, recognise(head))
 
 
+def stream_order(stream: BinaryIO) -> tuple[tuple[int, float], BinaryIO]:
+    """The same key for a stream that can be read once, and the stream with nothing of it lost.
+
+    Raises OSError as `stream` does.
+    """
+    head, stream = peeked(decompressed(stream), HEAD)
+    return names_first(head, recognise(head)), stream
+
+
 def _opened(path: Path) -> BinaryIO:
     return path.open("rb", buffering=0)  # the blocks are buffer enough
 

@@ -126,7 +126,7 @@ class Teller:
     ) -> None:
         """An HTTP request."""
         client, client_port, server, server_port = at
-        if self._funnel and not self._lookout.wants_request(host, uri):
+        if self._funnel and not self._lookout.wants_request(host, uri, server):
             return
         self._tell(
             HttpRequest(

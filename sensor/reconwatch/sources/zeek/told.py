@@ -117,13 +117,13 @@ class Teller:
         event = HttpRequest(
             method=row.method,
             host=host,
-            uri=self._lookout.mask(host, target),
+            uri=self._lookout.mask(host, target, decoded=True),
             decoded=True,
             user_agent=row.user_agent,
             version=row.version,
             **facts,
         )
-        if len(row.uri.encode("utf-8", "replace")) >= FIELD_LIMIT and self._lookout.wants_request(host, event.uri):
+        if len(row.uri.encode("utf-8", "replace")) >= FIELD_LIMIT and self._lookout.wants(event):
             # Only of wanted requests: the others are not decoded, and counts must not depend on the sieve.
             self._account.blind["truncated_fields"] += 1
         return [event]
