@@ -2,6 +2,8 @@
 
 from itertools import chain
 
+import msgspec
+
 from reconwatch.events import AnyEvent
 from reconwatch.meet import Meet
 from reconwatch.visits import Visit
@@ -141,6 +143,67 @@ def test_the_same_five_tuple_an_hour_later_is_another_event() -> None:
 def test_a_long_polled_flow_is_remembered_in_bounds_and_counted_right() -> None:
     polled = [get(n * 20, "crt.sh", "/?q=x", told=told) for n in range(500) for told in (0, 1)]
     assert sum(visit.count for visit in visits(*polled)) == 500
+
+
+def test_a_witness_that_comes_late_to_a_long_flow_doubles_nothing() -> None:
+    alone = [get(n * 20, "crt.sh", "/?q=x", told=0) for n in range(20)]
+    late = [get(n * 20, "crt.sh", "/?q=x", told=1) for n in range(15, 20)]
+    assert sum(visit.count for visit in visits(*alone, *late)) == 20
+
+
+def test_two_events_of_one_engine_in_rotated_logs_are_two() -> None:
+    def told(after: float, file: int) -> AnyEvent:
+        return msgspec.structs.replace(get(after, "crt.sh", "/?q=x", told=file), source="eve/http", uid="7")
+
+    assert summary(told(0, 0), told(2, 1)) == [(HOST, "crt-sh", 2, "http requests")]
+    assert summary(told(0, 0), told(0, 1)) == [(HOST, "crt-sh", 1, "http requests")]
+
+
+def test_a_byte_that_is_no_utf8_is_the_same_however_it_is_spelt() -> None:
+    events = get(0, "crt.sh", "/?q=%E9", told=0), get(0.1, "crt.sh", "/?q=\\xe9", told=1, decoded=True)
+    assert summary(*events) == [(HOST, "crt-sh", 1, "http requests")]
+
+
+def test_zeek_s_two_rows_of_a_quic_session_are_one_quic_visit() -> None:
+    (visit,) = visits(hello(0, "crt.sh", told=0), hello(0.1, "crt.sh", told=1, transport="quic"))
+    assert visit.count == 1
+    assert [told.event.transport for told in visit.events] == ["quic"]  # type: ignore[union-attr]
+
+
+def test_a_request_that_only_the_proxy_shows_is_its_client_s() -> None:
+    (visit,) = visits(query(0, "crt.sh"), get(0.2, "crt.sh", "/?q=acme-widgets.com", client=PROXY))
+    assert (visit.client, visit.count, visit.counted) == (HOST, 1, "http requests")
+    assert [told.upstream for told in visit.events] == [False, False]
+
+
+def test_a_proxy_s_own_visit_to_another_host_of_the_service_is_its_own() -> None:
+    assert summary(query(0, "api.shodan.io"), hello(1, "shodan.io", client=PROXY)) == [
+        (HOST, "shodan", 1, "dns names"),
+        (PROXY, "shodan", 1, "connections"),
+    ]
+
+
+def test_a_cut_visit_says_that_it_goes_on() -> None:
+    found = visits(*(get(n * 20, "crt.sh", f"/?q={n}") for n in range(40)), get(2000, "crt.sh", "/?q=x"))
+    assert [visit.continues for visit in found] == [False, True, True, False]
+    assert sum(count for visit in found for _, count in visit.minutes) == 41
+
+
+def test_a_whois_server_of_ours_that_no_catalog_knows_is_no_database() -> None:
+    meet = Meet(CATALOG, SITE.roles_of, SITE.is_inside)
+    assert list(meet.visits([connection(0, 43, server="10.20.0.99"), whois(0.1, "x", server="10.20.0.99")])) == []
+
+
+def test_an_answer_to_the_only_client_of_the_other_family_names_a_server() -> None:
+    events = query(0, "crt.sh"), answer(0, "crt.sh", "2001:db8:ffff::1")
+    visit = connection(1, 5432, client="2001:db8:acc:1::16", server="2001:db8:ffff::1")
+    assert used(*events, visit) == [("2001:db8:acc:1::16", "crt-sh", 1, "connections")]
+    other = query(0.1, "crt.sh", client=OTHER), answer(0.1, "crt.sh", "2001:db8:ffff::1", client=OTHER)
+    assert used(*events, *other, visit) == []
+
+
+def test_a_request_without_a_host_is_named_by_dns() -> None:
+    assert used(query(0, "crt.sh"), answer(0, "crt.sh"), get(1, "", "/?q=x")) == [(HOST, "crt-sh", 1, "http requests")]
 
 
 def test_the_resolvers_upstream_query_belongs_to_its_clients_visit() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import msgspec
 import pytest
 from tests.story import HOST, NOON, sighting
 
@@ -115,6 +116,33 @@ def test_a_person_s_uneven_visits_are_neither() -> None:
     assert "Bulk_Search" not in last_words(
         sighting(at) for at in (0, 90, 400, 420, 3000, 3060, 9000, 9001, 9500, 12000, 12900, 20000, 22000)
     )
+
+
+def test_a_long_session_that_was_cut_is_no_timer() -> None:
+    cut = [msgspec.structs.replace(sighting(n * 300), continues=n > 0) for n in range(20)]
+    assert "Bulk_Search" not in last_words(cut)
+
+
+def test_a_burst_is_counted_in_the_minutes_it_fell_into() -> None:
+    late = msgspec.structs.replace(sighting(0, count=20, counted="http requests"), minutes=((int(NOON // 60) + 4, 20),))
+    found = last_words([late, sighting(13 * 60, count=20, counted="http requests")])
+    assert found["Bulk_Search"].count == 40
+
+
+def test_the_same_names_again_are_no_volume() -> None:
+    polled = [
+        msgspec.structs.replace(sighting(n * 31, counted="dns names", count=2), names=("a", "b")) for n in range(60)
+    ]
+    assert "investigate" not in {notice.verdict for notice in last_words(polled).values()}
+    many = [msgspec.structs.replace(sighting(n * 15, counted="dns names"), names=(f"{n}.x",)) for n in range(40)]
+    assert last_words(many)["Bulk_Search"].counted == "dns names"
+
+
+def test_the_lowest_thresholds_a_site_may_write_upset_nothing() -> None:
+    runner = Runner(detectors({"Bulk_Search": {"visits": 1, "requests": 0.5, "evenness": 5}}))
+    found = [finding for n in range(3) for finding in runner.observe(sighting(n * 60, counted="http requests"))]
+    assert [finding.count for finding in found if finding.note == "Bulk_Search"] == [1, 2, 3]
+    assert list(runner.close())
 
 
 def test_a_proxy_s_volume_is_its_clients() -> None:
