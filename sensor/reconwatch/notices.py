@@ -26,43 +26,12 @@ class Reason(msgspec.Struct, frozen=True):
     """Numbers (`n`) of the notice's evidence that it rests on."""
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """What a detector says each time its picture of one key changes, before the desk has judged it.
-
-    The fields mean what they mean in `Notice`.
-    """
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What is told of a behaviour, judged or not."""
 
     id: str
-    closing: bool
-    """The window is over: this is the last word."""
-    ts: float
-    note: str
-    direction: Literal["lookup", "probe"]
-    actor: Actor
-    services: tuple[str, ...]
-    techniques: tuple[str, ...]
-    targets: tuple[Target, ...]
-    first: float
-    last: float
-    count: int
-    counted: str
-    kinds: tuple[str, ...]
-    reasons: tuple[Reason, ...]
-    evidence: tuple[Evidence, ...]
-    evidence_total: int
-    msg: str
-
-
-class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """One emission of a notice: (`id`, `rev`) names it, the highest `rev` is the last word.
-
-    `id` is a hash of note, detector key and window start; evidence is not in it, so the same behaviour in the same
-    window has the same id whatever the input, the order of arrival or the run.
-    """
-
-    id: str
-    rev: int
-    state: State
+    """A hash of note, detector key and window start; evidence is not in it, so the same behaviour in the same window
+    has the same id whatever the input, the order of arrival or the run."""
     ts: float
     """The sighting that crossed the threshold."""
     note: str
@@ -76,14 +45,28 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     count: int
     counted: str
     kinds: tuple[str, ...]
-    """Kinds of event that it needs: an input that cannot hold one of them may lack this notice."""
-    score: int
-    verdict: Verdict
+    """Kinds of event that it needs: an input that cannot hold one of them may lack it."""
     reasons: tuple[Reason, ...]
     evidence: tuple[Evidence, ...]
     """At most 20, the first 10 and the last 10, numbered from 1 in this order."""
     evidence_total: int
     msg: str
+
+
+class Finding(Told, frozen=True, kw_only=True):
+    """What a detector says each time its picture of one key changes, before the desk has judged it."""
+
+    closing: bool
+    """The window is over: this is the last word."""
+
+
+class Notice(Told, frozen=True, kw_only=True):
+    """One emission of a notice: (`id`, `rev`) names it, the highest `rev` is the last word."""
+
+    rev: int
+    state: State
+    score: int
+    verdict: Verdict
     next: tuple[str, ...] = ()
 
     @property

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from reconwatch.desk.playbook import next_steps
 from reconwatch.desk.verdict import judged
-from reconwatch.notices import Finding, Notice, State, Verdict, verdict_of
+from reconwatch.notices import Finding, Notice, State, Told, Verdict, verdict_of
 
 
 class _Said(NamedTuple):
@@ -35,30 +35,9 @@ class Desk:
             self._said.pop(finding.id, None)
         else:
             self._said[finding.id] = _Said(rev, finding.count, len(finding.targets), verdict)
-        return Notice(
-            id=finding.id,
-            rev=rev,
-            state=state,
-            ts=finding.ts,
-            note=finding.note,
-            direction=finding.direction,
-            actor=finding.actor,
-            services=finding.services,
-            techniques=finding.techniques,
-            targets=finding.targets,
-            first=finding.first,
-            last=finding.last,
-            count=finding.count,
-            counted=finding.counted,
-            kinds=finding.kinds,
-            score=score,
-            verdict=verdict,
-            reasons=reasons,
-            evidence=finding.evidence,
-            evidence_total=finding.evidence_total,
-            msg=finding.msg,
-            next=next_steps(finding, verdict),
-        )
+        facts = {name: getattr(finding, name) for name in Told.__struct_fields__}
+        judgement = {"reasons": reasons, "score": score, "verdict": verdict, "next": next_steps(finding, verdict)}
+        return Notice(**facts | judgement, rev=rev, state=state)
 
 
 def _news(finding: Finding, verdict: Verdict, said: _Said) -> bool:
