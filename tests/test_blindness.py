@@ -89,3 +89,57 @@ def test_an_input_that_failed_holds_nothing_and_is_told_elsewhere() -> None:
     failed = account()
     failed.fail("empty file")
     assert lines(accounts=[failed]) == []
+
+
+def sampled(*, blocks: int, whole: int, bad: int) -> Account:
+    told = Account("eve.json", holds=EVERYTHING, blocks=blocks, whole=whole)
+    for line in range(bad):
+        told.skip("not JSON", f"line {line}", sampled=True)
+    return told
+
+
+def test_damage_seen_in_a_sample_is_told_as_an_estimate_of_the_whole() -> None:
+    assert lines(accounts=[sampled(blocks=128, whole=2, bad=20)]) == [
+        "eve.json: about 1,280 lines are damaged (20 in 2 of 128 blocks looked at whole)"
+    ]
+
+
+def test_an_estimate_comes_on_top_of_what_was_counted() -> None:
+    damaged = sampled(blocks=128, whole=2, bad=20)
+    damaged.skip("not JSON", "line 7")
+    assert lines(accounts=[damaged]) == [
+        "eve.json: 1 line skipped: not JSON",
+        "eve.json: about 1,280 more lines are damaged (20 in 2 of 128 blocks looked at whole)",
+    ]
+
+
+def test_where_every_block_was_looked_at_whole_the_count_is_exact_and_says_so() -> None:
+    damaged = sampled(blocks=1, whole=1, bad=2)
+    damaged.skip("not JSON", "line 7")
+    assert lines(accounts=[damaged]) == ["eve.json: 3 lines skipped: not JSON"]
+
+
+def test_only_the_first_of_a_reason_is_told_at_once_in_a_sample_or_not() -> None:
+    told: list[str] = []
+    damaged = Account("eve.json", warn=told.append)
+    damaged.skip("not JSON", lambda: "line 3", sampled=True)
+    damaged.skip("not JSON", "line 4")
+    damaged.skip("not JSON", lambda: "line 5", sampled=True)
+    assert told == ["eve.json: line 3: not JSON"]
+
+
+def test_zeek_s_own_word_on_its_losses_is_told_by_the_worst_of_the_inputs() -> None:
+    told = [account(), account()]
+    for each, percent in zip(told, (1.25, 3.1), strict=True):
+        each.lost(percent)
+        each.lost(0.5)
+    assert lines(accounts=told) == ["Zeek's capture_loss.log reports up to 3.1 % of traffic lost"]
+
+
+def test_a_loss_too_small_for_a_figure_is_told_and_none_is_not() -> None:
+    little, none = account(), account()
+    little.lost(0.004)
+    none.lost(0.0)
+    none.lost(float("nan"))
+    assert lines(accounts=[little]) == ["Zeek's capture_loss.log reports less than 0.1 % of traffic lost"]
+    assert lines(accounts=[none]) == []

@@ -8,6 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "sensor" / "reconwatch"
 
 ROOMS = [
+    {"prose"},
     {"document", "document_errors"},
     {"events", "account"},
     {"interest"},

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn
 import click
 
 from reconwatch import __version__
+from reconwatch.prose import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -223,7 +224,6 @@ def site_init(sources: tuple[Path, ...], output: Path | None) -> None:
 def site_check(path: Path) -> None:
     """Say everything that is wrong with a site.yaml, with the line and what to write instead."""
     from reconwatch.detectors import default_thresholds
-    from reconwatch.pipeline import counted
     from reconwatch.site import check
 
     problems = check(path, thresholds=default_thresholds())

@@ -20,6 +20,7 @@ from reconwatch.interest import Lookout
 from reconwatch.meet import Meet
 from reconwatch.notices import Finding, Notice
 from reconwatch.ordering import Sorter
+from reconwatch.prose import counted
 from reconwatch.sift import Sift
 from reconwatch.sightings import Sighting
 from reconwatch.site import Site
@@ -118,11 +119,6 @@ class Replay:
         if self._meet.evicted:
             told.append(f"{self._meet.evicted:,} visits were closed early because too many were open at once")
         return told + [f"not seen: {line}" for line in self._blindness.lines(self.accounts)]
-
-
-def counted(count: int, noun: str) -> str:
-    """A number with its noun: `1 file`, `2,000 files`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _when(event: AnyEvent) -> tuple[float, bool, str, str, str, int]:

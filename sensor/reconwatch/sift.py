@@ -70,7 +70,7 @@ class Sift:
             kinds=tuple(sorted({witness_kind(w.event) for w in own})),
             target_kinds=tuple(sorted({witness_kind(w.event) for w in naming})),
             connected=visit.counted != NAMES or service.asked_in_dns or not self._sees_connections,
-            strong=service.visit == "strong",
+            strong=service.visit == "strong" and service.state == "active",
             evidence=tuple(map(_evidence, shown)),
             evidence_total=len(visit.events),
             naming=tuple(map(_evidence, _ends(naming))),

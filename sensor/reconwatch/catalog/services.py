@@ -43,6 +43,8 @@ class Service(msgspec.Struct, frozen=True):
     visit: Literal["strong", "weak", "ordinary"] = "strong"
     """How much a bare visit says: weak where products, pages and administrators go too; ordinary (reverse DNS) says
     nothing by itself, and is watched only for what many of them make together."""
+    state: Literal["active", "retired"] = "active"
+    """Retired: shut down. Tools still ask for it, which tells the tool; a visit says no more than a weak one."""
     queries: tuple[Query, ...] = ()
     secrets: tuple[str, ...] = ()
     """Query parameters that carry a credential here, beyond `interest.SECRET_PARAMETERS`."""

@@ -142,10 +142,3 @@ def party(sighting: Sighting) -> tuple[str, str]:
     That it is trusted, not why: a reason that is reworded makes no new notice.
     """
     return (sighting.actor.ip, "trusted" if sighting.actor.trusted is not None else "")
-
-
-def shortened(words: list[str], most: int = 3) -> str:
-    """The first few of a list in prose: `a, b, c and 4 more`."""
-    if len(words) <= most:
-        return " and ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else ""
-    return f"{', '.join(words[:most])} and {len(words) - most} more"

@@ -8,8 +8,9 @@ from typing import ClassVar
 import msgspec
 
 from reconwatch.detectors.detector import Key, Threshold
-from reconwatch.detectors.gathered import Gathered, LookupDetector, Words, party, shortened
+from reconwatch.detectors.gathered import Gathered, LookupDetector, Words, party
 from reconwatch.notices import Reason
+from reconwatch.prose import shortened
 from reconwatch.sightings import Sighting
 from reconwatch.windows import DAY, window_start
 
