@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 
 from reconwatch.account import Account
 from reconwatch.catalog import Blindspot, Catalog
@@ -22,6 +22,9 @@ COUNTED = {
     "truncated_fields": "fields cut by the engine that wrote the log, so that a target behind is unknown: {n}",
 }
 """`Account.blind` key -> what to tell."""
+
+LITTLE = 0.1
+"""Percent of traffic lost; what is less is told without a figure."""
 
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
@@ -88,17 +91,25 @@ class Blindness:
         for key, text in COUNTED.items():
             if n := sum(account.blind[key] for account in read):
                 told.append(text.format(n=n))
-        return [*told, *_skipped(accounts)]
+        if lost := max((account.lost_percent for account in read), default=0.0):
+            much = f"up to {lost:.1f}" if lost >= LITTLE else f"less than {LITTLE}"
+            told.append(f"Zeek's capture_loss.log reports {much} % of traffic lost")
+        return [*told, *(line for account in read for line in _skipped(account))]
 
 
-def _skipped(accounts: Iterable[Account]) -> list[str]:
-    """What could not be read, by input and reason."""
-    return [
-        f"{account.path}: {count} {account.unit if count != 1 else account.unit.removesuffix('s')} skipped: {reason}"
-        for account in accounts
-        if not account.failed
-        for reason, count in sorted(account.skipped.items())
-    ]
+def _skipped(account: Account) -> Iterator[str]:
+    """What could not be read of an input, by reason; what was seen only in samples, as an estimate."""
+    for reason, count in sorted(account.unreadable.items()):
+        unit = account.unit if count != 1 else account.unit.removesuffix("s")
+        yield f"{account.path}: {count} {unit} skipped: {reason}"
+    found = account.sampled.total()
+    if found and account.whole < account.blocks:
+        about = round(found * account.blocks / account.whole)
+        more = "more " if account.skipped else ""
+        yield (
+            f"{account.path}: about {about:,} {more}{account.unit} are damaged"
+            f" ({found:,} in {account.whole:,} of {account.blocks:,} blocks looked at whole)"
+        )
 
 
 def _grow(members: set[str], member: str) -> None:

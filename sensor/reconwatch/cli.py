@@ -135,6 +135,12 @@ def _catalog() -> tuple[Catalog, World]:
     return catalog, load_world(catalog)
 
 
+def _services() -> Catalog:
+    from reconwatch.catalog.load import load
+
+    return load()
+
+
 def _default_format(output: Path | None) -> str:
     return "table" if output is None and sys.stdout.isatty() else "jsonl"
 
@@ -231,6 +237,84 @@ def site_check(path: Path) -> None:
     if any(problem.severity == "error" for problem in problems):
         sys.exit(EXIT_USAGE)
     click.echo(f"{path}: good" + (f", {counted(len(problems), 'warning')}" if problems else ""))
+
+
+@main.command("check")
+@click.option("--site", "site_file", type=click.Path(path_type=Path), help="Default: site.yaml, if there is one.")
+def check_all(site_file: Path | None) -> None:
+    """Say everything that is wrong with site and catalog, and which of it has grown old. Exit 2 on an error."""
+    from reconwatch.catalog.lint import lint
+    from reconwatch.detectors import default_thresholds
+    from reconwatch.site import check
+
+    problems = list(lint())
+    if site_file is not None or Path("site.yaml").exists():
+        problems += check(site_file or Path("site.yaml"), thresholds=default_thresholds())
+    _tell(problems)
+    if any(problem.severity == "error" for problem in problems):
+        sys.exit(EXIT_USAGE)
+    click.echo("good" + (f", {counted(len(problems), 'warning')}" if problems else ""))
+
+
+@main.group("catalog")
+def catalog_group() -> None:
+    """The open technical databases of the world, and who fills and reads them."""
+
+
+@catalog_group.command("list")
+@click.option("--technique", help="Only of this sub-technique, such as T1596.005.")
+def catalog_list(technique: str | None) -> None:
+    """Every service: id, sub-technique, how much a bare visit says, name, and first hosts."""
+    for service in sorted(_services().services.values(), key=lambda service: (service.technique, service.id)):
+        if technique in (None, service.technique):
+            hosts = ", ".join(service.hosts[:3]) + (f" and {len(service.hosts) - 3} more" if service.hosts[3:] else "")
+            click.echo(
+                f"{service.id:<28} {service.technique} {service.visit:<7} {service.name}: {hosts or 'any server'}"
+            )
+
+
+@catalog_group.command("lookup")
+@click.argument("texts", nargs=-1, required=True, metavar="NAME|URL|WHOIS-LINE|IP...")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def catalog_lookup(texts: tuple[str, ...], form: str) -> None:
+    """Say which service claims a name, URL, WHOIS line or address, and what it asks about. Exit 1 if none does."""
+    import msgspec
+
+    from reconwatch.catalog.lookup import lookup
+
+    catalog, world = _catalog()
+    found = [lookup(catalog, text, world) for text in texts]
+    for each in found:
+        if form == "json":
+            click.echo(msgspec.json.encode(each))
+        else:
+            click.echo("\n".join(each.lines()))
+    if not any(each.claims for each in found):
+        sys.exit(EXIT_FAIL_ON)
+
+
+@catalog_group.command("lint")
+@click.argument("folder", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False))
+def catalog_lint(folder: Path | None) -> None:
+    """Say everything that is wrong with the catalog, or with one in FOLDER, and what to write instead."""
+    from reconwatch.catalog.lint import lint
+
+    problems = lint(folder)
+    _tell(problems)
+    if any(problem.severity == "error" for problem in problems):
+        sys.exit(EXIT_FAIL_ON)
+    click.echo("good" + (f", {counted(len(problems), 'warning')}" if problems else ""))
+
+
+@catalog_group.command("coverage")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def catalog_coverage(files: tuple[Path, ...]) -> None:
+    """Measure the catalog against lists of what tools contact (JSON lines); say what it misses, by kind."""
+    from reconwatch.catalog.coverage import coverage
+
+    catalog, world = _catalog()
+    for line in coverage(catalog, files, world).lines():
+        click.echo(line)
 
 
 @main.command()

@@ -100,13 +100,18 @@ class Sift:
             return frozenset()
         match event:
             case HttpRequest(uri=uri, decoded=decoded):
-                return frozenset().union(*map(self._assets.find, spellings(uri, decoded=decoded)))
+                free = frozenset().union(*map(self._assets.find, spellings(uri, decoded=decoded)))
+                return free | self._asked(service, "http", uri, decoded=decoded)
             case WhoisQuery(line=line):
-                return self._assets.find(line)
+                return self._assets.find(line) | self._asked(service, "whois", line)
             case DnsQuery(name=name) if service.asked_in_dns:
-                asked = self._catalog.asked(service, "dns", name) or ()
-                return frozenset().union(*map(self._assets.of, asked))
+                return self._asked(service, "dns", name)
         return frozenset()
+
+    def _asked(self, service: Service, layer: str, text: str, *, decoded: bool = False) -> frozenset[Target]:
+        """Our assets where only the form of the query makes a target of a text: `/as/64496`."""
+        asked = self._catalog.asked(service, layer, text, decoded=decoded) or ()
+        return frozenset().union(*map(self._assets.of, asked))
 
     def _tools(self, events: list[Witnessed]) -> tuple[str, ...]:
         """The reconnaissance clients that requests give away, by name; what administrators use all day is none."""

@@ -175,7 +175,7 @@ def _network(text: str) -> Network | None:
 _WORD = re.compile(r"[\w.-]++")
 _KEY = re.compile(r"[\w.-]++:(?=[^\d/])")
 """The key of a filter, which looks like a name (`ssl.cert.subject.cn:`) and is none."""
-_EXTENSION = re.compile(r"\.(?:json|jsonp|html?|xml|txt|csv|php|aspx?|jsp)$")
+_EXTENSION = re.compile(r"\.(?:json|jsonp|html?|xml|txt|csv|php|aspx?|jsp|png|svg|jpe?g|gif|pdf|rss)$")
 
 
 def names_in(text: str) -> Iterator[str]:

@@ -102,3 +102,22 @@ def test_the_rest_of_a_block_keeps_its_line_numbers():
     rest = block.rest(2)
     assert (rest.first_line, rest.line_number(4), rest.offset) == (8, 9, 100)
     assert block.rest(99).start == 6
+
+
+def test_one_block_in_64_is_to_be_looked_at_whole_in_whatever_pieces_it_comes() -> None:
+    for sizes in ([100], [10], [30, 70]):
+        account = Account("log")
+        whole = [
+            block.offset // 100
+            for block in Blocks(Trickle(b"123456789\n" * 1_290, sizes), account, block=100)
+            if block.whole
+        ]
+        assert set(whole) == {0, 64, 128}
+        assert (account.blocks, account.whole) == (129, 3)
+
+
+def test_a_last_line_without_a_newline_is_no_block_and_always_to_be_checked() -> None:
+    account = Account("log")
+    blocks = list(Blocks(Trickle(b"123456789\n" * 20 + b"half", [100]), account, block=100))
+    assert [block.whole for block in blocks] == [True, False, True]
+    assert (account.blocks, account.whole) == (2, 1)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
+import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -18,6 +20,8 @@ from reconwatch.catalog import Catalog
 from reconwatch.catalog.services import Blindspot, Service
 
 if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
     from reconwatch.catalog.world import Facts, World
 
 BLINDSPOTS = "blindspots.yaml"
@@ -28,8 +32,8 @@ Loaded = TypeVar("Loaded")
 _SERVICES = msgspec.msgpack.Decoder(tuple[tuple[Service, ...], tuple[Blindspot, ...]])
 
 
-def load() -> Catalog:
-    """The services and blind spots that ship with this version.
+def load(folder: Path | None = None) -> Catalog:
+    """The services and blind spots of the catalog in `folder` (see `chosen`), else those that ship with this version.
 
     Raises:
         document.DocumentError: a file does not hold; every problem with its place and what to write instead.
@@ -41,11 +45,11 @@ def load() -> Catalog:
         blindspots = read_blindspots(BLINDSPOTS, texts.pop(BLINDSPOTS))
         return read_services(texts), blindspots
 
-    return Catalog(*_cached("services", dict(_texts()), _SERVICES.decode, msgspec.msgpack.encode, read))
+    return Catalog(*_cached("services", dict(_texts(folder)), _SERVICES.decode, msgspec.msgpack.encode, read))
 
 
-def load_world(catalog: Catalog) -> World:
-    """The scanners, tools, actors and registries that ship with this version; their services are the catalog's.
+def load_world(catalog: Catalog, folder: Path | None = None) -> World:
+    """The scanners, tools, actors and registries beside the services; their services are the catalog's.
 
     Raises:
         document.DocumentError: as `load`.
@@ -57,8 +61,58 @@ def load_world(catalog: Catalog) -> World:
 
         return read_world(texts, catalog.services)
 
-    folder = files("reconwatch.catalog")
-    return World(_cached("world", {name: (folder / name).read_bytes() for name in WORLD}, decode, encode, read))
+    root = _root(folder)
+    return World(_cached("world", {name: (root / name).read_bytes() for name in WORLD}, decode, encode, read))
+
+
+def home() -> Path | None:
+    """Where a site's own, updated catalog lives; None without a home."""
+    data = os.environ.get("XDG_DATA_HOME") or (os.environ["HOME"] + "/.local/share" if os.environ.get("HOME") else None)
+    return Path(data) / "reconwatch" / "catalog" if data else None
+
+
+def chosen(folder: Path | None = None) -> Path | None:
+    """The folder to `load`: the one that was named, else the updated one at `home`, else None: what ships.
+
+    An updated catalog that is older than what ships is passed over: the package was renewed since.
+
+    Raises:
+        document.DocumentError: others could write to it: a catalog decides whom we notice.
+        OSError: a folder that was named cannot be read.
+    """
+    found = folder or home()
+    if found is None or (folder is None and not found.is_dir()):
+        return None
+    found = found.resolve(strict=True)
+    _trust(found)
+    if folder is None and newest(dict(_texts(found)).values()) < newest(dict(_texts(None)).values()):
+        return None
+    return found
+
+
+_AS_OF = re.compile(rb"^as_of: ([0-9]{4}-[0-9]{2}-[0-9]{2})", re.MULTILINE)
+
+
+def newest(texts: Iterable[bytes]) -> bytes:
+    """The latest `as_of` of the files, as it is written there; read without YAML, which would take 500 ms."""
+    return max((found[1] for text in texts if (found := _AS_OF.search(text))), default=b"")
+
+
+def _trust(folder: Path) -> None:
+    """Refuse a catalog that anybody but its owner, who is we or root, could change."""
+    from reconwatch.document import DocumentError, Problem
+
+    problems = []
+    for path in (folder.parent, folder, *sorted(folder.rglob("*"))):
+        status = path.lstat()
+        # Below a sticky folder (/tmp) nobody can replace what is another's.
+        shared = status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX
+        if shared and not stat.S_ISLNK(status.st_mode):
+            problems.append(Problem(str(path), None, "everybody can write to it", "chmod o-w"))
+        elif path != folder.parent and status.st_uid not in (0, os.geteuid()):
+            problems.append(Problem(str(path), None, "belongs to another user", "chown"))
+    if problems:
+        raise DocumentError(problems)
 
 
 def _cached(
@@ -83,11 +137,15 @@ def _cached(
     return loaded
 
 
-def _texts() -> Iterator[tuple[str, bytes]]:
-    catalog = files("reconwatch.catalog")
+def _root(folder: Path | None) -> Traversable:
+    """Where the files lie; a link is followed once, so that an update meanwhile does not mix two sets."""
+    return folder.resolve() if folder is not None else files("reconwatch.catalog")
+
+
+def _texts(folder: Path | None) -> Iterator[tuple[str, bytes]]:
+    catalog = _root(folder)
     yield BLINDSPOTS, (catalog / BLINDSPOTS).read_bytes()
-    folder = catalog / "services"
-    for item in sorted(folder.iterdir(), key=lambda item: item.name):
+    for item in sorted((catalog / "services").iterdir(), key=lambda item: item.name):
         if item.name.endswith(".yaml"):
             yield item.name, item.read_bytes()
 

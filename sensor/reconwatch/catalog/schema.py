@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
+from itertools import pairwise
 from typing import Annotated, Literal
 
 import msgspec
@@ -27,7 +28,8 @@ TECHNIQUES = {
 _HOST = re.compile(r"=?[a-z0-9_](?:[a-z0-9_-]*[a-z0-9])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9])?)+(?:/[!-~]+)?")
 
 
-def _host(text: str) -> str:
+def read_host(text: str) -> str:
+    """A host as claims write it. Raises Refused if it is none, or if it would claim everybody's names."""
     if not _HOST.fullmatch(text):
         raise Refused(f"{text!r} is not a host", write="lower-case A-labels, with = in front or /path behind if meant")
     name, slash, _ = text.partition("/")
@@ -45,14 +47,16 @@ def _is_public_suffix(name: str) -> bool:
     return bool(_suffixes().publicsuffix(name) == name)
 
 
-def _reference(text: str) -> str:
+def read_reference(text: str) -> str:
+    """The URL of a source. Raises Refused if it is none."""
     if not text.startswith("https://") and not text.startswith("http://"):
         raise Refused(f"{text!r} is no URL", write="where the fact can be read, as a URL")
     return text
 
 
-Host = Annotated[str, AfterValidator(_host)]
-Reference = Annotated[str, AfterValidator(_reference)]
+Technique = Literal["T1596.001", "T1596.002", "T1596.003", "T1596.004", "T1596.005"]
+Host = Annotated[str, AfterValidator(read_host)]
+Reference = Annotated[str, AfterValidator(read_reference)]
 
 
 class _Model(BaseModel):
@@ -116,6 +120,7 @@ class ServiceModel(_Model):
     port: int | None = Field(default=None, ge=1, le=65535)
     interface: list[Literal["web", "api", "whois", "rdap", "dns", "postgresql", "ct-log"]] = Field(min_length=1)
     visit: Literal["strong", "weak"] = "strong"
+    state: Literal["active", "retired"] = "active"
     queries: list[QueryModel] = []
     secrets: list[str] = []
     benign: list[str] = []
@@ -127,6 +132,8 @@ class ServiceModel(_Model):
     def _claims_something(self) -> ServiceModel:
         if not self.hosts and self.port is None:
             raise Refused(f"{self.id} claims nothing", write="hosts: or port:")
+        if self.state == "retired" and self.visit != "weak":
+            raise Refused(f"{self.id} is retired: nobody can search there any more", write="visit: weak")
         return self
 
     def typed(self, technique: str) -> Service:
@@ -141,6 +148,7 @@ class ServiceModel(_Model):
             port=self.port,
             interface=tuple(self.interface),
             visit=self.visit,
+            state=self.state,
             queries=tuple(query.typed() for query in self.queries),
             secrets=tuple(self.secrets),
             benign=tuple(self.benign),
@@ -150,12 +158,28 @@ class ServiceModel(_Model):
         )
 
 
+class UnprovenModel(ServiceModel):
+    """An entry of nursery/: as any other, but what proves it may still be missing."""
+
+    references: list[Reference] = []
+    match: list[ExampleModel] = []
+    no_match: list[ExampleModel] = []
+
+
 class FileModel(_Model):
     """One file: the services of one sub-technique."""
 
     as_of: datetime.date
-    technique: Literal["T1596.001", "T1596.002", "T1596.003", "T1596.004", "T1596.005"]
+    technique: Technique
     services: list[ServiceModel]
+
+
+class NurseryModel(_Model):
+    """One file of nursery/."""
+
+    as_of: datetime.date
+    technique: Technique
+    services: list[UnprovenModel]
 
 
 class BlindspotModel(_Model):
@@ -191,34 +215,47 @@ def read_services(texts: Mapping[str, str]) -> tuple[Service, ...]:
         DocumentError: everything that is wrong, in all files, among it ids and hosts that are claimed twice.
     """
     problems: list[Problem] = []
-    services: list[Service] = []
-    claimed: dict[str, str] = {}
+    read: list[tuple[Document, FileModel]] = []
     for name, text in texts.items():
         document = load(text, name)
         model, found = examine(document, FileModel)
         problems += found
-        if model is None:
-            continue
-        problems += _repeated(document, model, claimed)
-        services += [service.typed(model.technique) for service in model.services]
+        if model is not None:
+            read.append((document, model))
+    for rule in (out_of_order, repeated_ids, repeated_hosts):
+        problems += rule(read)
     if any(problem.severity == "error" for problem in problems):
         raise DocumentError(problems)
-    return tuple(services)
+    return tuple(service.typed(model.technique) for _, model in read for service in model.services)
 
 
-def _repeated(document: Document, model: FileModel, claimed: dict[str, str]) -> list[Problem]:
-    """Ids and hosts that another entry has; ids out of order. `claimed` grows by what this file claims."""
-    problems = []
-    ids = [service.id for service in model.services]
-    for i, service in enumerate(model.services):
-        if i and ids[i - 1] > service.id:
-            problems.append(
-                document.problem(("services", i), f"{service.id} is not in order", f"it before {ids[i - 1]}")
-            )
-        for what in (f"id {service.id}", *(f"host {host}" for host in service.hosts)):
-            if what in claimed:
-                problems.append(
-                    document.problem(("services", i), f"{what} is claimed by {claimed[what]} too", "it once")
-                )
-            claimed[what] = f"{service.id} ({document.name})"
-    return problems
+ReadFile = tuple[Document, FileModel | NurseryModel]
+"""A file of services with the places of what it says."""
+
+
+def out_of_order(files: Iterable[ReadFile]) -> Iterator[Problem]:
+    """Entries that stand before one that their id comes after."""
+    for document, model in files:
+        for i, (before, after) in enumerate(pairwise(service.id for service in model.services), start=1):
+            if before > after:
+                yield document.problem(("services", i), f"{after} is not in order", f"it before {before}")
+
+
+def repeated_ids(files: Iterable[ReadFile]) -> Iterator[Problem]:
+    """Ids that an earlier entry has."""
+    return _repeated(files, lambda service: [f"id {service.id}"])
+
+
+def repeated_hosts(files: Iterable[ReadFile]) -> Iterator[Problem]:
+    """Hosts that an earlier entry claims in the same spelling."""
+    return _repeated(files, lambda service: [f"host {host}" for host in service.hosts])
+
+
+def _repeated(files: Iterable[ReadFile], claims: Callable[[ServiceModel], list[str]]) -> Iterator[Problem]:
+    claimed: dict[str, str] = {}
+    for document, model in files:
+        for i, service in enumerate(model.services):
+            for what in claims(service):
+                if what in claimed:
+                    yield document.problem(("services", i), f"{what} is claimed by {claimed[what]} too", "it once")
+                claimed[what] = f"{service.id} ({document.name})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 from typing import Any, NamedTuple
@@ -11,22 +12,39 @@ import msgspec
 from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest
 from reconwatch.interest import Lookout
 from reconwatch.sources.eve_record import Dns, Http, Quic, Record, Resource, type_number
-from reconwatch.sources.jsonlines import NotJsonError, decoded
-from reconwatch.sources.lines import Block, Blocks
+from reconwatch.sources.jsonlines import NotJsonError, decoded, suspects
+from reconwatch.sources.lines import WHOLE_EVERY, Block, Blocks
 from reconwatch.sources.sieve import sieve_for
 from reconwatch.sources.source import Opening
 from reconwatch.sources.spelling import UNKNOWN_TTL, canonical, dns_name, epoch, host_only, request_target
 
-HOLDS = frozenset({"dns", "answer", "tls", "http", "conn"})
+HOLDS: dict[str, frozenset[str]] = {
+    "dns": frozenset({"dns", "answer"}),
+    "tls": frozenset({"tls"}),
+    "quic": frozenset({"tls"}),
+    "http": frozenset({"http", "tls"}),
+    "flow": frozenset({"conn"}),
+}
+"""The kinds of event that each type of record can tell. Which of them a file holds is the engine's configuration."""
 
 REMEMBERED = 65_536
 """Wanted observations, and QUIC flows, that are kept to tell a second record of the same from a new one."""
+
+
+class Outline(msgspec.Struct, gc=False):
+    """As much of a record as says whether the rest matters."""
+
+    event_type: str | None = None
+
 
 _NAME_SERVERS = frozenset({53, 853})
 _OTHER_NAME_SERVICES = frozenset({137, 5353, 5355})
 _SYN_ACK = 0x12
 _ACK = 0x10
+_READ = frozenset({"alert", "dns", "flow", "http", "quic", "stats", "tls"})
+"""The types of record that are looked into; what the others hold under the same names may be of any type."""
 _decoder = msgspec.json.Decoder(Record)
+_outlines = msgspec.json.Decoder(Outline)
 
 
 class BadRecordError(ValueError):
@@ -50,7 +68,8 @@ class EveSource:
     at once, and with nothing held back. "The same" is flow, kind, name and transaction (the DNS message id, `tx_id`);
     the memory of it is bounded and covers wanted events only, so that it does not depend on the sieve.
 
-    `account.skipped` covers, with the funnel, the decoded lines; `account.records` always all.
+    With the funnel `account.skipped` covers the decoded lines, `account.sampled` those of the blocks looked at whole;
+    `account.records` always covers all.
     """
 
     def __init__(self, opening: Opening) -> None:
@@ -58,7 +77,6 @@ class EveSource:
         self._opening = opening
         self._account = opening.account
         self._account.dialect = "eve"
-        self._account.holds |= HOLDS
         self._sieve = sieve_for(opening.lookout, opening.account, "eve", funnel=opening.funnel)
         self._translator = Translator(opening.lookout, opening.input)
         self._once = _Once()
@@ -66,11 +84,17 @@ class EveSource:
 
     def __iter__(self) -> Iterator[AnyEvent]:
         account, lookout = self._account, self._opening.lookout
-        for block in Blocks(self._opening.stream, account):
-            for start, end in self._sieve.lines(block):
+        for number, block in enumerate(Blocks(self._opening.stream, account)):
+            if number % WHOLE_EVERY == 0:
+                self._note_types(block)
+            for start, end, hit in block.between(self._sieve.lines(block)):
+                if not hit:
+                    self._check(block, start, end)
+                    continue
                 for told in self._read(block, start, end):
                     if lookout.wants(told.event) and self._once.admits(told):
                         account.events += 1
+                        account.holds.add(told.event.kind)
                         yield told.event
                 self.position = block.offset + end + 1
             self.position = block.offset + block.end
@@ -79,7 +103,20 @@ class EveSource:
         """Release the stream."""
         self._opening.stream.close()
 
-    def _read(self, block: Block, start: int, end: int) -> list[Told]:
+    def _note_types(self, block: Block) -> None:
+        """Note which types of record a block holds; the same blocks with and without the funnel."""
+        for name, kinds in HOLDS.items():
+            if not kinds <= self._account.holds and re.search(
+                rb'"event_type"\s*:\s*"%b"' % name.encode(), memoryview(block.data)[block.start : block.end]
+            ):
+                self._account.holds |= kinds
+
+    def _check(self, block: Block, start: int, stop: int) -> None:
+        """Count what cannot be read of lines that nobody wants. Cheap: an unusable time or address stays unseen."""
+        for line_start, line_end in suspects(_decoder, block, start, stop):
+            self._read(block, line_start, line_end, sampled=not block.stands_alone(line_start, line_end))
+
+    def _read(self, block: Block, start: int, end: int, *, sampled: bool = False) -> list[Told]:
         line = block.line(start, end)
         if not line:
             return []
@@ -92,8 +129,10 @@ class EveSource:
         except NotJsonError:
             reason = "not a JSON object"
         except msgspec.ValidationError:
+            if not _matters(line):
+                return []
             reason = "a value of the wrong type"
-        self._account.skip(reason, f"line {block.line_number(start)}")
+        self._account.skip(reason, lambda: f"line {block.line_number(start)}", sampled=sampled)
         return []
 
     def _look_for_blindness(self, record: Record) -> None:
@@ -315,6 +354,14 @@ class Translator:
             case _:
                 return []
         return [Told(event, (_flow_of(event), "conn", event.ts), derived=False)]
+
+
+def _matters(line: bytes) -> bool:
+    """Whether a record of which a field has the wrong type is one that is looked into."""
+    try:
+        return decoded(_outlines, line).event_type in _READ
+    except ValueError:
+        return True
 
 
 def _flow_of(event: AnyEvent) -> Hashable:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Iterator
 from typing import TypeVar
 
 import msgspec
 
+from reconwatch.sources.lines import Block
+
 T = TypeVar("T")
+
+PIECE = 64 * 1024
+"""Bytes of lines that are decoded at once where only their being readable is asked for."""
 
 
 class NotJsonError(ValueError):
@@ -33,6 +39,35 @@ def decoded(decoder: msgspec.json.Decoder[T], line: bytes) -> T:
         if fixed == line:
             raise NotJsonError from None
         return decoded(decoder, fixed)
+
+
+def suspects(decoder: msgspec.json.Decoder[T], block: Block, start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Of the lines in `data[start:stop]` those that the decoder does not take at once: good ones may be among them."""
+    while start < stop:
+        # By the piece, so that the objects made stay few.
+        end = block.data.find(b"\n", min(start + PIECE, stop), stop) + 1 or stop
+        if not _all_read(decoder, block, start, end):
+            for line_start, line_end in block.lines(start, end):
+                try:
+                    decoder.decode(block.data[line_start:line_end])
+                except (ValueError, RecursionError):
+                    yield line_start, line_end
+        start = end
+
+
+def _all_read(decoder: msgspec.json.Decoder[T], block: Block, start: int, stop: int) -> bool:
+    """Whether every line is one object. All at once is twice as fast as one by one.
+
+    The decoder minds no newlines, neither missing nor too many.
+    """
+    newlines = block.data.count(b"\n", start, stop)
+    if block.data.count(b"}\n{", start, stop) != newlines - 1:
+        return False
+    try:
+        with memoryview(block.data) as whole, whole[start:stop] as piece:
+            return len(decoder.decode_lines(piece)) == newlines
+    except (ValueError, RecursionError):
+        return False
 
 
 def _escape_in_json(error: UnicodeError) -> tuple[str, int]:

@@ -6,7 +6,7 @@ A block is one reused buffer: the carried tail of the last read, and behind it w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol, cast
 
@@ -16,6 +16,9 @@ BLOCK = 512 * 1024
 """Bytes of a buffer: measured best between 512 KiB and 1 MiB."""
 LONGEST_LINE = 16 * 1024 * 1024
 """Bytes. Suricata's `stats` records reach 100 KiB; a longer "line" is a hole or not text at all."""
+
+WHOLE_EVERY = 64
+"""Of so many blocks one is looked at whole, the first of them, for lines that cannot be read and that no sieve hits."""
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -32,6 +35,8 @@ class Block:
     """Where `data[0]` lies in the stream, in bytes."""
     first_line: int
     """The number of the line at `start`, counted from 1."""
+    whole: bool = False
+    """Whether its lines are to be checked that no sieve hits."""
 
     def line_number(self, at: int) -> int:
         """The number of the line that holds `data[at]`. Counted only when somebody asks."""
@@ -40,7 +45,38 @@ class Block:
     def rest(self, at: int) -> Block:
         """The block from the line that begins at `data[at]` on."""
         at = min(at, self.end)
-        return Block(self.data, at, self.end, self.offset, self.line_number(at))
+        return Block(self.data, at, self.end, self.offset, self.line_number(at), self.whole)
+
+    def lines(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """The lines of `data[start:stop]`, which begins with one, as (start, end) without the newline."""
+        data = self.data
+        while start < stop:
+            end = data.find(b"\n", start, stop)
+            if end < 0:
+                end = stop
+            yield start, end
+            start = end + 1
+
+    def between(self, hits: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int, bool]]:
+        """The hits as (start, end, True); in a block to be looked at whole also, with False, the lines between them.
+
+        Those come as one stretch, in its place.
+        """
+        position = self.start
+        for start, end in hits:
+            if self.whole and position < start:
+                yield position, start, False
+            position = end + 1
+            yield start, end, True
+        if self.whole and position < self.end:
+            yield position, self.end, False
+
+    def stands_alone(self, start: int, end: int) -> bool:
+        """Whether the line is the input's first, or its last and without a newline.
+
+        Those are cut wherever a log is rotated or written to: what is wrong with them says nothing of the others.
+        """
+        return end == self.end or (self.first_line == 1 and start == self.start)
 
     def line(self, start: int, end: int) -> bytes:
         """One line's bytes without its newline, the CR of a CRLF, and NULs in front.
@@ -66,10 +102,11 @@ def _reader(stream: BinaryIO) -> Callable[[memoryview], int | None]:
 
 
 class Blocks:
-    """Iterates over the blocks of a stream, once. Counts every line in `account.records`.
+    """Iterates over the blocks of a stream, once. Counts every line in `account.records`, and the blocks.
 
     A line longer than `longest` is one counted skip; reading goes on at the next newline. A UTF-8 byte order mark
-    at the very start is left out. Yields what one `readinto` gave, so that a slow pipe is not waited for.
+    at the very start is left out. Yields what one `readinto` gave, so that a slow pipe is not waited for; what a
+    pipe gives in pieces is one block to `account.blocks` and `Block.whole`. A last line without a newline is none.
     """
 
     def __init__(self, stream: BinaryIO, account: Account, *, block: int = BLOCK, longest: int = LONGEST_LINE) -> None:
@@ -77,6 +114,8 @@ class Blocks:
         self._account = account
         self._size = block
         self._longest = longest
+        self._stretch = -1
+        self._whole = False
 
     def __iter__(self) -> Iterator[Block]:
         buffer = bytearray(self._size)
@@ -99,7 +138,8 @@ class Blocks:
             if start < end:
                 lines = buffer.count(b"\n", start, end)
                 self._account.records += lines
-                yield self._block(buffer, start, end, offset, line)
+                self._count((offset + filled - 1) // self._size)
+                yield self._block(buffer, start, end, offset, line, self._whole)
                 line += lines
             tail = filled - end
             if dropping or tail > self._longest:
@@ -111,12 +151,20 @@ class Blocks:
             offset += end
         if tail:
             self._account.records += 1
-            yield self._block(buffer, 0, tail, offset, line)
+            yield self._block(buffer, 0, tail, offset, line, whole=True)
 
-    def _block(self, buffer: bytearray, start: int, end: int, offset: int, line: int) -> Block:
+    def _count(self, stretch: int) -> None:
+        """Count a block, unless it is another piece of the one before."""
+        if stretch != self._stretch:
+            self._stretch = stretch
+            self._whole = self._account.blocks % WHOLE_EVERY == 0
+            self._account.blocks += 1
+            self._account.whole += self._whole
+
+    def _block(self, buffer: bytearray, start: int, end: int, offset: int, line: int, whole: bool) -> Block:
         if offset == 0 and start == 0 and buffer.startswith(_BOM):
             start = len(_BOM)
-        return Block(buffer, start, end, offset, line)
+        return Block(buffer, start, end, offset, line, whole)
 
     def _drop(self, line: int, already: bool) -> bool:
         if not already:

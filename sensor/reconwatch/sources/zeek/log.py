@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from reconwatch.events import AnyEvent
-from reconwatch.sources.jsonlines import NotJsonError, decoded
+from reconwatch.sources.jsonlines import NotJsonError, decoded, suspects
 from reconwatch.sources.lines import Block, Blocks
-from reconwatch.sources.sieve import Sifting, sieve_for
+from reconwatch.sources.sieve import EveryLine, Sifting, sieve_for
 from reconwatch.sources.source import Opening
-from reconwatch.sources.zeek.row import Kind, Row, kind_of_row
+from reconwatch.sources.zeek.row import LOSSES, Kind, Row, kind_of, kind_of_row
 from reconwatch.sources.zeek.told import HOLDS, BadRowError, Teller
-from reconwatch.sources.zeek.tsv import SEPARATOR, Header, ShortRowError, declared_separator
+from reconwatch.sources.zeek.tsv import SEPARATOR, Header, ShortRowError, attribute, declared_separator
 
 Form = Literal["tsv", "json"]
 
 # Other scope separators than "." (`LogAscii` and json-streaming-logs let a site choose): only ever a whole JSON string.
 _RENAMED = re.compile(rb'"id[_:/\-]((?:orig|resp)_[hp])"')
 _decoder = msgspec.json.Decoder(Row)
+_outlines = msgspec.json.Decoder(dict[str, Any])
 
 
 class ZeekSource:
-    """Events of Zeek's dns, ssl, http, conn and quic logs; other logs are recognised and tell nothing.
+    """Events of Zeek's dns, ssl, http, conn and quic logs; capture_loss.log tells the account what Zeek has missed.
 
-    One stream may hold several logs and several headers (`zcat *`). What cannot be read is counted in
-    `account.skipped`; with the funnel that covers the decoded lines only, `account.records` always covers all.
+    Other logs are recognised and tell nothing. One stream may hold several logs and several headers (`zcat *`). With
+    the funnel `account.skipped` covers the decoded lines, `account.sampled` those of the blocks looked at whole;
+    `account.records` always covers all.
     A QUIC session's ssl.log row cannot be told from that of a cut TLS handshake by itself: it yields a Hello with the
     same endpoints, name and uid as the quic.log row, for the joining to merge.
     """
@@ -40,7 +42,7 @@ class ZeekSource:
         self._form: Form = form
         self._header = Header()
         self._teller = Teller(opening.lookout, opening.account, opening.input)
-        self._sieve = self._new_sieve()
+        self._wanted = self._sieve = self._new_sieve()
         self._names: list[str] = []
         self._account.dialect = f"zeek {form}"
 
@@ -50,15 +52,18 @@ class ZeekSource:
             self._note_kinds(block)
             todo: Block | None = block
             while todo is not None:
-                for start, end in self._sieve.lines(todo):
-                    sieve = self._sieve
+                sieve = self._sieve
+                for start, end, hit in todo.between(sieve.lines(todo)):
+                    if not hit:
+                        self._check(todo, start, end)
+                        continue
                     for event in self._events(todo, start, end):
                         if lookout.wants(event):
                             account.events += 1
                             yield event
                     self.position = todo.offset + end + 1
                     if sieve is not self._sieve:
-                        # A new separator: what follows in this block is to be sifted anew.
+                        # A new separator or another log: what follows in this block is to be sifted anew.
                         todo = todo.rest(end + 1)
                         break
                 else:
@@ -69,7 +74,16 @@ class ZeekSource:
         """Release the stream."""
         self._opening.stream.close()
 
-    def _events(self, block: Block, start: int, end: int) -> list[AnyEvent]:
+    def _check(self, block: Block, start: int, stop: int) -> None:
+        """Count what cannot be read of lines that nobody wants. Cheap: an unusable time or address stays unseen."""
+        if self._form == "tsv":
+            found = self._header.suspects(block, start, stop)
+        else:
+            found = suspects(_decoder, block, start, stop)
+        for line_start, line_end in found:
+            self._events(block, line_start, line_end, sampled=not block.stands_alone(line_start, line_end))
+
+    def _events(self, block: Block, start: int, end: int, *, sampled: bool = False) -> list[AnyEvent]:
         line = block.line(start, end)
         if not line:
             return []
@@ -84,7 +98,7 @@ class ZeekSource:
             reason = "not a JSON object"
         except (ValueError, OverflowError):
             reason = "a value of the wrong type"
-        self._account.skip(reason, f"line {block.line_number(start)}")
+        self._account.skip(reason, lambda: f"line {block.line_number(start)}", sampled=sampled)
         return []
 
     def _tsv(self, line: bytes) -> tuple[Kind | None, Row | None]:
@@ -93,18 +107,28 @@ class ZeekSource:
             if line.startswith(SEPARATOR):
                 self._header = Header(declared_separator(line))
                 if self._header.separator != header.separator:
-                    self._sieve = self._new_sieve()
+                    self._wanted = self._new_sieve()
+                self._sieve = self._wanted
                 return None, None
             header.read(line)
             if line.startswith(b"#fields"):
                 self._note_kind(header.kind, header.path)
+                # Of capture_loss.log every row counts, and no sieve knows them.
+                self._sieve = EveryLine() if header.tells_loss else self._wanted
             return None, None
         if not header.known:
             raise BadRowError("no #fields header above it")
+        if header.tells_loss:
+            self._account.lost(header.row(line).percent_lost)
         return header.kind, header.row(line) if header.kind else None
 
-    def _json(self, line: bytes) -> tuple[Kind | None, Row]:
-        row = _decoded(line)
+    def _json(self, line: bytes) -> tuple[Kind | None, Row | None]:
+        try:
+            row = _decoded(line)
+        except msgspec.ValidationError:
+            if _matters(line):
+                raise
+            return None, None
         kind = kind_of_row(row)
         self._note_kind(kind, row.path)
         return kind, row
@@ -120,7 +144,7 @@ class ZeekSource:
         )
 
     def _note_kinds(self, block: Block) -> None:
-        """Name the logs in a block of JSON, for in the funnel perhaps no line of theirs is decoded.
+        """Name the logs in a block of JSON, for in the funnel perhaps no line of theirs is decoded; note Zeek's losses.
 
         The first line tells; a stream whose first block holds several kinds is one of many, and searched for the rest.
         """
@@ -131,15 +155,23 @@ class ZeekSource:
             for kind, telltale in _TELLTALES.items():
                 at = -1 if kind in self._names else block.data.find(telltale, block.start, block.end)
                 if at >= 0:
-                    self._note_kind_of_line(block, block.data.rfind(b"\n", block.start, at) + 1 or block.start)
+                    self._note_kind_of_line(block, at)
+        if block.offset == 0 or len(self._names) > 1 or LOSSES in self._names:
+            at = block.data.find(_LOST, block.start, block.end)
+            while at >= 0:
+                self._account.lost(self._note_kind_of_line(block, at).percent_lost)
+                at = block.data.find(_LOST, at + 1, block.end)
 
-    def _note_kind_of_line(self, block: Block, start: int) -> None:
+    def _note_kind_of_line(self, block: Block, at: int) -> Row:
+        """The row that holds `data[at]`; an empty one if it cannot be read."""
+        start = block.data.rfind(b"\n", block.start, at) + 1 or block.start
         end = block.data.find(b"\n", start, block.end)
         try:
             row = _decoded(block.line(start, end if end >= 0 else block.end))
         except ValueError:
-            return
-        self._note_kind(kind_of_row(row), row.path)
+            return Row()
+        self._note_kind(kind_of_row(row), row.path or (LOSSES if row.percent_lost is not None else None))
+        return row
 
     def _note_kind(self, kind: Kind | None, path: str | None) -> None:
         name = kind or path
@@ -151,6 +183,7 @@ class ZeekSource:
             self._account.holds |= HOLDS[kind]
 
 
+_LOST = b'"percent_lost"'
 _TELLTALES: dict[Kind, bytes] = {
     "dns": b'"trans_id"',
     "ssl": b'"established"',
@@ -159,6 +192,17 @@ _TELLTALES: dict[Kind, bytes] = {
     "quic": b'"client_initial_dcid"',
 }
 """A column that every row of a log has, and few of others."""
+
+
+def _matters(line: bytes) -> bool:
+    """Whether a row of which a column has the wrong type is of a log that is read: in ssh.log `version` is a number."""
+    try:
+        columns = decoded(_outlines, line)
+    except ValueError:
+        return True
+    path = columns.get("_path")
+    kind = kind_of(path if isinstance(path, str) else None, [attribute(column) for column in columns])
+    return kind is not None or "percent_lost" in columns
 
 
 def _decoded(line: bytes) -> Row:

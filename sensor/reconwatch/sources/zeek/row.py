@@ -8,6 +8,8 @@ from typing import Literal
 import msgspec
 
 Kind = Literal["dns", "ssl", "http", "conn", "quic"]
+LOSSES = "capture_loss"
+"""The log in which Zeek says how much it has missed; it holds no connections and is none of the kinds."""
 KINDS: tuple[Kind, ...] = ("dns", "ssl", "http", "conn", "quic")
 
 
@@ -54,6 +56,8 @@ class Row(msgspec.Struct, gc=False, rename={
     service: str | list[str | None] | None = None
     conn_state: str | None = None
     history: str | None = None
+    # capture_loss
+    percent_lost: float | None = None
 
 
 # Each line: a log, columns of which one must be there, columns of which one must be there, columns that must not.

@@ -8,9 +8,10 @@ and never stripped: empty first and last columns are legal. Columns are found by
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from reconwatch.sources.lines import Block
 from reconwatch.sources.zeek.row import Kind, Row, kind_of
 
 _ESCAPE = re.compile(rb"\\(?:\\|x([0-9a-fA-F]{2}))")
@@ -25,6 +26,7 @@ _USED: dict[Kind, frozenset[str]] = {
     "http": frozenset({"method", "host", "uri", "user_agent", "version"}),
     "conn": frozenset({"proto", "service", "conn_state", "history"}),
 }
+_OF_LOSSES = frozenset({"percent_lost"})
 _ALWAYS = frozenset({"ts", "uid", "orig_h", "orig_p", "resp_h", "resp_p"})
 
 
@@ -58,6 +60,8 @@ class Header:
         self.path: str | None = None
         self.known = False
         """Whether a `#fields` line was seen."""
+        self.tells_loss = False
+        """Whether the rows are those of capture_loss.log."""
         self._set_separator = b","
         self._empty = b"(empty)"
         self._unset = b"-"
@@ -90,17 +94,33 @@ class Header:
                 setattr(row, name, convert(raw))
         return row
 
+    def suspects(self, block: Block, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """Of the lines in `data[start:stop]` those that have not as many columns as their header, or no header at all.
+
+        Blank lines are among them.
+        """
+        if self.known and self.kind is None:
+            return
+        separator, separators = self.separator, self._columns - 1
+        counts = [line.count(separator) for line in block.data[start:stop].removesuffix(b"\n").split(b"\n")]
+        if self.known and counts.count(separators) == len(counts):
+            return
+        for count, line in zip(counts, block.lines(start, stop), strict=True):
+            if count != separators or not self.known:
+                yield line
+
     def _lay_out(self, fields: list[bytes]) -> None:
         names = [attribute(unescaped(field)) for field in fields]
         self.known = True
         self._columns = len(names)
         self.kind = kind_of(self.path, names)
-        used = _ALWAYS | _USED[self.kind] if self.kind else frozenset()
+        self.tells_loss = self.kind is None and "percent_lost" in names
+        used = _ALWAYS | _USED[self.kind] if self.kind else _OF_LOSSES if self.tells_loss else frozenset()
         self._plan = [(n, name, self._converter(name)) for n, name in enumerate(names) if name in used]
 
     def _converter(self, name: str) -> Callable[[bytes], Any]:
         match name:
-            case "ts":
+            case "ts" | "percent_lost":
                 return float
             case "orig_p" | "resp_p" | "qtype":
                 return int
