@@ -33,10 +33,10 @@ def read_domain(value: Any) -> str:
         raise Refused(f"'{value}' is {kind}, not a domain", write=f"'{bare.removeprefix('www.')}'")
     if (bare := name.removeprefix("*.").lstrip(".")) != name:
         raise Refused(f"'{value}' is a pattern; a domain stands for all names under it", write=f"'{bare}'")
-    if re.fullmatch(r"[0-9.]+|[0-9a-f]*:[0-9a-f:.]*", name):
-        raise Refused(f"'{value}' is an address, not a domain", write="it under 'ranges'")
     if not name.isascii():
         name = _a_labels(name)
+    if re.fullmatch(r"[0-9.]+|[0-9a-f]*:[0-9a-f:.]*", name):
+        raise Refused(f"'{value}' is an address, not a domain", write="it under 'ranges'")
     wrong = next((label for label in name.split(".") if not _LABEL.fullmatch(label)), None)
     if wrong is not None or len(name) > LONGEST_NAME:
         reason = "it is too long" if wrong is None else f"'{wrong}' is not a label" if wrong else "a label is empty"

@@ -51,7 +51,8 @@ def test_what_is_claimed(text: str, service: str, kind: str, strength: str, targ
     "text",
     [
         "", " ", "acme-widgets.com", "www.google.com", "https://www.google.com/search?q=acme", "203.0.113.10",
-        "2001:db8::1", "203.0.113.0/24", "hello world", "http://[::1", "https://", "notcrt.sh", "crt.sh.acme-widgets.com",
+        "2001:db8::1", "203.0.113.0/24", "hello world", "http://[::1", "https://", "notcrt.sh",
+        "crt.sh.acme-widgets.com",
     ],
 )  # fmt: skip
 def test_what_is_not_claimed(text: str) -> None:
