@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from reconwatch.cli import main
+from tests.conftest import ROOT
 
 
 def run(*arguments: str | Path) -> Result:
@@ -69,6 +71,20 @@ def test_the_list_is_whole_and_can_be_cut_by_technique() -> None:
     assert len(whole) >= 200
     assert 20 < len(scan) < len(whole)
     assert all(" T1596.005 " in line for line in scan)
+
+
+def test_an_update_is_taken_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    new = tmp_path / "new"
+    shutil.copytree(ROOT / "sensor/reconwatch/catalog", new, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    taken = run("update", new)
+    assert taken.exit_code == 0, taken.output
+    assert taken.stdout.startswith("taken: ")
+    (new / "services" / "scan_databases.yaml").write_text("as_of: 2026-11-24\ntechnique: T1596.005\nservices: []\n")
+    declined = run("update", new)
+    assert declined.exit_code == 1
+    assert "not taken: " in declined.stderr
+    assert run("lookup", "www.shodan.io").exit_code == 0
 
 
 def test_coverage_measures_a_list_and_names_what_is_missed(tmp_path: Path) -> None:

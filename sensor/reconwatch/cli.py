@@ -129,16 +129,17 @@ def _tell(problems: Sequence[Problem]) -> None:
 
 
 def _catalog() -> tuple[Catalog, World]:
-    from reconwatch.catalog.load import load, load_world
+    """The catalog that was last taken by `catalog update`, else the one that ships."""
+    from reconwatch.catalog.load import chosen, load, load_world
+    from reconwatch.document import DocumentError
 
-    catalog = load()
-    return catalog, load_world(catalog)
-
-
-def _services() -> Catalog:
-    from reconwatch.catalog.load import load
-
-    return load()
+    try:
+        folder = chosen()
+        catalog = load(folder)
+        return catalog, load_world(catalog, folder)
+    except DocumentError as error:
+        _tell(error.problems)
+        sys.exit(EXIT_USAGE)
 
 
 def _default_format(output: Path | None) -> str:
@@ -265,7 +266,8 @@ def catalog_group() -> None:
 @click.option("--technique", help="Only of this sub-technique, such as T1596.005.")
 def catalog_list(technique: str | None) -> None:
     """Every service: id, sub-technique, how much a bare visit says, name, and first hosts."""
-    for service in sorted(_services().services.values(), key=lambda service: (service.technique, service.id)):
+    catalog, _ = _catalog()
+    for service in sorted(catalog.services.values(), key=lambda service: (service.technique, service.id)):
         if technique in (None, service.technique):
             hosts = ", ".join(service.hosts[:3]) + (f" and {len(service.hosts) - 3} more" if service.hosts[3:] else "")
             click.echo(
@@ -315,6 +317,23 @@ def catalog_coverage(files: tuple[Path, ...]) -> None:
     catalog, world = _catalog()
     for line in coverage(catalog, files, world).lines():
         click.echo(line)
+
+
+@catalog_group.command("update")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR")
+def catalog_update(folder: Path) -> None:
+    """Take the catalog in DIR for this user's, if it lints and has not shrunk by a third; else say why not."""
+    from reconwatch.catalog.load import home
+    from reconwatch.catalog.update import update
+
+    destination = home()
+    if destination is None:
+        stop("there is no home folder to keep a catalog in; set XDG_DATA_HOME")
+    told = update(folder, destination)
+    for line in told.lines():
+        (click.echo if told.taken else say)(line)
+    if not told.taken:
+        sys.exit(EXIT_FAIL_ON)
 
 
 @main.command()

@@ -11,6 +11,10 @@ EVIDENCE_ENDS = 10
 """A notice keeps this many of its first and as many of its last pieces of evidence."""
 
 
+Place = tuple[float, str, str, str, str, str, str, str]
+"""What evidence is sorted by."""
+
+
 class Actor(msgspec.Struct, frozen=True, order=True):
     """Who acted. Fields of the outside contract (DESIGN.md section 6); what no input told is None."""
 
@@ -62,9 +66,9 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
     detail: str
 
     @property
-    def place(self) -> tuple[float, str, str, str, str, str]:
-        """By time, then by content, so that evidence sorts alike whatever the order of its arrival."""
-        return (self.ts, self.kind, self.src, self.dst, self.detail, self.source)
+    def place(self) -> Place:
+        """By time, then by all of its content, so that evidence sorts alike whatever the order of its arrival."""
+        return (self.ts, self.kind, self.src, self.dst, self.host or "", self.detail, self.source, self.uid or "")
 
 
 class Walk(msgspec.Struct, frozen=True, gc=False):

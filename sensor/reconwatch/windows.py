@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from reconwatch.sightings import EVIDENCE_ENDS, Evidence, Target
+from reconwatch.sightings import EVIDENCE_ENDS, Evidence, Place, Target
 
 MINUTE = 60.0
 DAY = 86_400.0
@@ -36,7 +36,7 @@ class Ends(msgspec.Struct):
                 del self.items[EVIDENCE_ENDS]
 
 
-def _place(evidence: Evidence) -> tuple[float, str, str, str, str, str]:
+def _place(evidence: Evidence) -> Place:
     return evidence.place
 
 

@@ -212,6 +212,27 @@ def test_one_name_watched_daily_is_a_monitor() -> None:
     assert {n.verdict for n in found.values()} == {"monitor"}
 
 
+def test_our_administrators_checks_of_our_own_mail_and_certificates_stay_on_record_only() -> None:
+    checks = [
+        get(0, "mxtoolbox.com", "/SuperTool.aspx?action=mx%3Aacme-widgets.com"),
+        get(60, "www.ssllabs.com", "/ssltest/analyze.html?d=www.acme-widgets.com"),
+    ]
+    found = noticed(checks)
+    assert "Targeted_Search" in found
+    assert {n.verdict for n in found.values()} == {"monitor"}
+
+
+def test_a_browser_extension_that_asks_once_for_each_site_visited_is_no_scraper() -> None:
+    visits = [hello(n * 40 + random.Random(n).random() * 30, "api.shodan.io", port=n) for n in range(60)]
+    assert {n.verdict for n in noticed(visits).values()} == {"monitor"}
+
+
+def test_an_address_service_asked_for_our_own_address_is_ordinary() -> None:
+    found = noticed([get(n * 600, "ip-api.com", "/json/") for n in range(5)] + [hello(3, "api.ipify.org")])
+    assert set(found) == {"Database_Lookup"}
+    assert {n.score for n in found.values()} == {5}
+
+
 def test_twenty_databases_resolved_in_a_second_are_no_sweep() -> None:
     names = [
         s.hosts[0].removeprefix("=") for s in CATALOG.services.values() if s.visit == "strong" and "/" not in s.hosts[0]

@@ -83,8 +83,8 @@ def chosen(folder: Path | None = None) -> Path | None:
     found = folder or home()
     if found is None or (folder is None and not found.is_dir()):
         return None
-    found = found.resolve(strict=True)
-    _trust(found)
+    beside, found = found.absolute().parent, found.resolve(strict=True)
+    _trust({beside, found.parent}, found)
     if folder is None and newest(dict(_texts(found)).values()) < newest(dict(_texts(None)).values()):
         return None
     return found
@@ -98,18 +98,18 @@ def newest(texts: Iterable[bytes]) -> bytes:
     return max((found[1] for text in texts if (found := _AS_OF.search(text))), default=b"")
 
 
-def _trust(folder: Path) -> None:
-    """Refuse a catalog that anybody but its owner, who is we or root, could change."""
+def _trust(around: set[Path], folder: Path) -> None:
+    """Refuse a catalog that others than its owner (we or root) could change, or replace in the folders around it."""
     from reconwatch.document import DocumentError, Problem
 
     problems = []
-    for path in (folder.parent, folder, *sorted(folder.rglob("*"))):
+    for path in (*around, folder, *sorted(folder.rglob("*"))):
         status = path.lstat()
         # Below a sticky folder (/tmp) nobody can replace what is another's.
         shared = status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX
         if shared and not stat.S_ISLNK(status.st_mode):
             problems.append(Problem(str(path), None, "everybody can write to it", "chmod o-w"))
-        elif path != folder.parent and status.st_uid not in (0, os.geteuid()):
+        elif path not in around and status.st_uid not in (0, os.geteuid()):
             problems.append(Problem(str(path), None, "belongs to another user", "chown"))
     if problems:
         raise DocumentError(problems)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from reconwatch.targets import canonical_name, named_in
+from reconwatch.targets import LONGEST_TEXT, canonical_name, named_in
 
 if TYPE_CHECKING:
     from reconwatch.catalog import Catalog, Service
@@ -57,7 +57,7 @@ def lookup(catalog: Catalog, text: str, world: World | None = None) -> Lookup:
     Without `world` nothing is said of scanners, and certificate logs only as far as they are services. Reads neither
     files nor the network, and no text makes it raise.
     """
-    plain = re.sub(r"^hxxp", "http", text.strip(), flags=re.IGNORECASE).replace("[.]", ".")
+    plain = re.sub(r"^hxxp", "http", text[:LONGEST_TEXT].strip(), flags=re.IGNORECASE).replace("[.]", ".")
     if (address := _address(plain)) is not None:
         return Lookup(text, tuple(_of_address(world, address)))
     if (line := _whois_line(plain)) is not None:

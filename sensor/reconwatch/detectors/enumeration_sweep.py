@@ -12,7 +12,7 @@ from reconwatch.detectors.detector import Key, Threshold
 from reconwatch.detectors.gathered import Gathered, LookupDetector, Words, party
 from reconwatch.notices import Reason
 from reconwatch.prose import shortened
-from reconwatch.sightings import EVIDENCE_ENDS, Evidence, Sighting
+from reconwatch.sightings import EVIDENCE_ENDS, Evidence, Place, Sighting
 from reconwatch.windows import DAY, MINUTE, spans_with, window_start
 
 SPAN = 10
@@ -153,7 +153,7 @@ def _keep_first(kept: dict[str, Evidence], name: str, pieces: tuple[Evidence, ..
     kept[name] = min((*known, *pieces), key=_place)
 
 
-def _place(piece: Evidence) -> tuple[float, str, str, str, str, str]:
+def _place(piece: Evidence) -> Place:
     return piece.place
 
 

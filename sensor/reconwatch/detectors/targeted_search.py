@@ -24,11 +24,15 @@ NAMING_POINTS = {
 """What one search that names us weighs, by sub-technique: the more it gives away and the rarer it is in honest work."""
 
 
+ORDINARY_POINTS = 25
+"""The most that one search weighs at a service which administrators and products ask every day: a record, no alarm."""
+
+
 class Searches(Gathered):
     """What one actor asked one service about us on one day."""
 
     queries: int = 0
-    unit: str = ""
+    strong: bool = False
 
 
 class TargetedSearch(LookupDetector[Searches]):
@@ -55,6 +59,7 @@ class TargetedSearch(LookupDetector[Searches]):
         """Only the requests that name us are its evidence, and what it counts."""
         state.gather(msgspec.structs.replace(sighting, evidence=(), evidence_total=0, kinds=sighting.target_kinds))
         state.queries += sighting.queries
+        state.strong |= sighting.strong
         state.targets.add(sighting.targets)
         state.evidence.add(sighting.naming, sighting.naming_total)
 
@@ -65,6 +70,8 @@ class TargetedSearch(LookupDetector[Searches]):
         values = [target.value for target in state.targets.items]
         (technique,) = state.techniques
         points, asks = NAMING_POINTS[technique]
+        if not state.strong:
+            points = min(points, ORDINARY_POINTS)
         every = tuple(range(1, len(state.evidence.items) + 1))
         reasons = [Reason(points, f"{asks} {shortened(values)}", every)]
         if state.queries >= self.limits["volume"]:
