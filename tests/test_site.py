@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from reconwatch.document import DocumentError, Problem
 from reconwatch.site import MOST_REMEMBERED, PRIVATE, Canary, Owned, Site, Trust, check, load_site
 
-SHARED = Path("/work/shared/captures/site.yaml")
+SHARED = Path(__file__).parents[1].parent / "shared" / "captures" / "site.yaml"
 NOW = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.UTC).timestamp()
 THRESHOLDS = {"Bulk_Search": {"requests": 50.0, "window": 600.0}, "Enumeration_Sweep": {"services": 4.0}}
 

@@ -128,13 +128,24 @@ def _tell(problems: Sequence[Problem]) -> None:
         say(f"{'warning: ' if problem.severity == 'warning' else ''}{problem}")
 
 
-def _catalog() -> tuple[Catalog, World]:
-    """The catalog that was last taken by `catalog update`, else the one that ships."""
-    from reconwatch.catalog.load import chosen, load, load_world
+def _chosen_catalog() -> Path | None:
+    """The folder of the catalog that was last taken by `catalog update`; None: the one that ships."""
+    from reconwatch.catalog.load import chosen
     from reconwatch.document import DocumentError
 
     try:
-        folder = chosen()
+        return chosen()
+    except DocumentError as error:
+        _tell(error.problems)
+        sys.exit(EXIT_USAGE)
+
+
+def _catalog() -> tuple[Catalog, World]:
+    from reconwatch.catalog.load import load, load_world
+    from reconwatch.document import DocumentError
+
+    folder = _chosen_catalog()
+    try:
         catalog = load(folder)
         return catalog, load_world(catalog, folder)
     except DocumentError as error:
@@ -248,7 +259,7 @@ def check_all(site_file: Path | None) -> None:
     from reconwatch.detectors import default_thresholds
     from reconwatch.site import check
 
-    problems = list(lint())
+    problems = list(lint(_chosen_catalog()))
     if site_file is not None or Path("site.yaml").exists():
         problems += check(site_file or Path("site.yaml"), thresholds=default_thresholds())
     _tell(problems)
@@ -301,7 +312,7 @@ def catalog_lint(folder: Path | None) -> None:
     """Say everything that is wrong with the catalog, or with one in FOLDER, and what to write instead."""
     from reconwatch.catalog.lint import lint
 
-    problems = lint(folder)
+    problems = lint(folder or _chosen_catalog())
     _tell(problems)
     if any(problem.severity == "error" for problem in problems):
         sys.exit(EXIT_FAIL_ON)

@@ -1,10 +1,9 @@
 """Every example of the catalog is run: what must be claimed is, by the right service, with the right targets."""
 
-from urllib.parse import urlsplit
-
 import pytest
 
-from reconwatch.catalog import Catalog, Example, Service
+from reconwatch.catalog import Example, Service
+from reconwatch.catalog.lint import asking_part, claimed_by
 from reconwatch.catalog.load import load
 
 CATALOG = load()
@@ -16,32 +15,8 @@ def name_of(value: object) -> str:
     return value.id if isinstance(value, Service) else f"{value.layer}:{value.text}"  # type: ignore[attr-defined]
 
 
-def claimed_by(catalog: Catalog, example: Example) -> Service | None:
-    match example.layer:
-        case "http":
-            url = urlsplit(example.text)
-            return catalog.by_url(url.hostname or "", uri_of(example.text))
-        case "whois":
-            server = example.text.partition(" ")[0]
-            return catalog.by_name(server) or catalog.by_port(43)
-    return catalog.by_name(example.text)
-
-
-def uri_of(url: str) -> str:
-    """Origin form."""
-    rest = url.partition("://")[2]
-    path = rest.partition("/")[2]
-    return "/" + path.partition("#")[0]
-
-
 def asked(service: Service, example: Example) -> set[str]:
-    text = {
-        "http": lambda: uri_of(example.text),
-        "whois": lambda: example.text.partition(" ")[2],
-        "dns": lambda: example.text.lower(),
-        "tls": lambda: "",
-    }[example.layer]()
-    return {named.value for named in CATALOG.asked(service, example.layer, text) or ()}
+    return {named.value for named in CATALOG.asked(service, example.layer, asking_part(example)) or ()}
 
 
 @pytest.mark.parametrize(("service", "example"), EXAMPLES, ids=name_of)
