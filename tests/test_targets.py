@@ -168,8 +168,11 @@ def test_a_long_hostile_text_names_nothing_and_does_not_stall_the_reading(text: 
 @given(st.text(max_size=300))
 def test_no_text_upsets_the_reading(text: str) -> None:
     for reading in spellings(text):
-        OURS.find(reading)
-        named_in(reading)
+        assert {target.asset for target in OURS.find(reading)} <= {
+            "acme-widgets.com", "xn--bcher-kva.example", "203.0.113.0/24", "2001:db8:acc:113::/64", "AS64496",
+            "acme widgets",
+        }  # fmt: skip
+        assert list(named_in(reading)) == sorted(set(named_in(reading)))
 
 
 @pytest.mark.parametrize(
