@@ -6,6 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No deadline: these tests judge results, and machines are shared. In CI every run tries the same examples, so that a
+# change is judged by what it changed; elsewhere each run looks for new ones.
+settings.register_profile("here", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") == "true" else "here")
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
