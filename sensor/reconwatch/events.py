@@ -11,7 +11,6 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-DNS_PORT = 53
 WHOIS_PORT = 43
 
 

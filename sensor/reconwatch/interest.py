@@ -67,8 +67,8 @@ class Interest(msgspec.Struct, frozen=True):
 class Lookout:
     """An Interest put to work: tests decoded events exactly, and grows by the server addresses that answers name.
 
-    One Lookout is shared by all sources of a run. Growing only ever adds: it may let through an event that nobody
-    uses, never hold back one that somebody needs, provided that inputs which name are read before those which connect.
+    One Lookout is shared by all sources of a run. What it has learned decides for the events that come after, so inputs
+    which name addresses are read before those which connect. An address that speaks for nobody is let go (`CROWD`).
     """
 
     def __init__(self, interest: Interest) -> None:

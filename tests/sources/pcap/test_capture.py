@@ -55,13 +55,16 @@ def test_damage_anywhere_raises_nothing(flips: list[tuple[int, int]], stop: int)
     data = bytearray(DAMAGED)
     for at, value in flips:
         data[at] = value
-    read(bytes(data))
-    read(bytes(data[:stop]))
+    for damaged in (data, data[:stop]):
+        events, account = read(bytes(damaged))
+        assert account.events == len(events)
+        assert account.records <= len(damaged) // 16  # the length of a record header
 
 
 @given(st.binary(max_size=200), st.sampled_from([1, 0, 9, 12, 105, 113, 127, 239, 276]))
 def test_random_frames_raise_nothing(frame: bytes, link: int) -> None:
-    read(pcap([frame, frame[:20] + bytes(60)], link))
+    events, account = read(pcap([frame, frame[:20] + bytes(60)], link))
+    assert (account.records, account.events) == (2, len(events))
 
 
 class Endless(io.RawIOBase):
@@ -151,7 +154,8 @@ def test_damaged_real_captures_raise_nothing(shared_captures: Path) -> None:
         damaged = bytearray(data)
         for _ in range(rnd.randrange(1, 60)):
             damaged[rnd.randrange(len(damaged))] = rnd.randrange(256)
-        read(bytes(damaged))
+        events, account = read(bytes(damaged))
+        assert account.events == len(events) > 0
 
 
 @pytest.mark.parametrize(
@@ -168,4 +172,5 @@ def test_damaged_real_captures_raise_nothing(shared_captures: Path) -> None:
     ],
 )
 def test_what_repeats_in_one_segment_does_not_nest(once: bytes) -> None:
-    read(pcap(Talk(80).whole(once * (60_000 // len(once)))))
+    frames = Talk(80).whole(once * (60_000 // len(once)))
+    assert read(pcap(frames))[1].records == len(frames)
