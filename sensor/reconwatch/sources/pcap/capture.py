@@ -6,19 +6,16 @@ from collections.abc import Iterator
 
 from reconwatch.events import AnyEvent
 from reconwatch.sources.pcap import dns
+from reconwatch.sources.pcap.batch import Batch
 from reconwatch.sources.pcap.container import open_container
-from reconwatch.sources.pcap.ip import TCP, UDP, Datagrams
-from reconwatch.sources.pcap.link import ETHERNET, UNKNOWN, network
+from reconwatch.sources.pcap.ip import TCP, Datagrams
+from reconwatch.sources.pcap.link import UNKNOWN, network
 from reconwatch.sources.pcap.tell import Teller
 from reconwatch.sources.pcap.transport import Datagrams as UdpDatagrams
 from reconwatch.sources.pcap.transport import Segments
-from reconwatch.sources.pcap.tunnel import UDP_TUNNELS
 from reconwatch.sources.source import Opening
 
 HOLDS = frozenset({"dns", "answer", "tls", "http", "whois", "conn"})
-
-_TUNNEL_PORTS = frozenset(port.to_bytes(2, "big") for port in UDP_TUNNELS)
-_IPV4, _IPV6, _VLAN = b"\x08\x00", b"\x86\xdd", b"\x81\x00"
 
 
 class CaptureSource:
@@ -45,65 +42,31 @@ class CaptureSource:
         self._opening.stream.close()
 
     def __iter__(self) -> Iterator[AnyEvent]:
-        packets = open_container(self._opening.stream, self._account)
-        if packets is None:
+        batches = open_container(self._opening.stream, self._account)
+        if batches is None:
             return
         teller, account = self._teller, self._account
-        out, fast, slow = teller.out, self._fast, self._slow
-        for ts, link, frame, cut in packets:
-            teller.place = packets.number
-            if link != ETHERNET or cut or not fast(ts, frame):
-                slow(ts, link, frame)
-            if out:
-                self.position = packets.position
-                account.records = packets.number
-                yield from out
-                out.clear()
+        out, read = teller.out, self._read
+        for batch in batches:
+            read(batch)
+            self.position = batches.position
+            account.records = batches.number
+            yield from out
+            out.clear()
         self._tcp.close()
         self._udp.close()
-        self.position = packets.position
-        account.records = packets.number
+        self.position = batches.position
+        account.records = batches.number
         yield from out
         out.clear()
 
-    def _fast(self, ts: float, frame: bytes) -> bool:
-        """Read the common case: TCP or UDP in plain IPv4 or IPv6, at most one VLAN tag. False: not done."""
-        size, kind, ip = len(frame), frame[12:14], 14
-        if kind == _VLAN:
-            kind, ip = frame[16:18], 18
-        if kind == _IPV4:
-            if size < ip + 40 or frame[ip] != 0x45 or frame[ip + 6] & 0x3F or frame[ip + 7]:
-                return False
-            protocol, start = frame[ip + 9], ip + 20
-            key = frame[ip + 12 : ip + 24]
-            end = ip + (frame[ip + 2] << 8 | frame[ip + 3])
-        elif kind == _IPV6:
-            if size < ip + 60 or frame[ip] >> 4 != 6:
-                return False
-            protocol, start = frame[ip + 6], ip + 40
-            key = frame[ip + 8 : ip + 44]
-            end = start + (frame[ip + 4] << 8 | frame[ip + 5])
-        else:
-            return False
-        if protocol == TCP:
-            stream = self._tcp.young.get(key)
-            if stream is not None and stream.quiet and not frame[start + 13] & 7:
-                return True
-            if start + 20 <= end <= size:
-                self._tcp.read(ts, key, frame, start, end, 0)
-                return True
-        elif (
-            protocol == UDP
-            and start + 8 <= end <= size
-            and key[-2:] not in _TUNNEL_PORTS
-            and key[-4:-2] not in _TUNNEL_PORTS
-        ):
-            self._udp.read(ts, key, frame, start, end, 0)
-            return True
-        return False
+    def _read(self, batch: Batch) -> None:
+        """Read every packet with care."""
+        for number, ts, link, frame, _ in batch.packets():
+            self._teller.place = number
+            self._packet(ts, link, frame)
 
-    def _slow(self, ts: float, link: int, frame: bytes) -> None:
-        """Read whatever it may be."""
+    def _packet(self, ts: float, link: int, frame: bytes) -> None:
         ip = network(link, frame)
         if ip < 0:
             if ip == UNKNOWN:

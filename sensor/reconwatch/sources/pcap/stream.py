@@ -41,11 +41,15 @@ class Reader(Protocol):
 class Flow:
     """One TCP connection."""
 
-    __slots__ = ("answered", "closed", "down", "ended", "established", "opened", "service", "start", "teller", "up")
+    __slots__ = (
+        "answered", "closed", "down", "ended", "established", "followed", "opened", "service", "start", "teller", "up",
+    )  # fmt: skip
 
-    def __init__(self, teller: Teller, start: float, client_key: bytes, opened: bool) -> None:
+    def __init__(self, teller: Teller, start: float, client_key: bytes, opened: bool, followed: bool) -> None:
         self.teller = teller
         self.start = start
+        self.followed = followed
+        """It is to be told as a Connection, whatever it carries."""
         self.up = Stream(self, client_key)
         """From the client, as far as is known."""
         self.down = Stream(self, turned(client_key))
@@ -55,7 +59,7 @@ class Flow:
         """A SYN/ACK was seen."""
         self.established = False
         self.ended = False
-        """Told as a Connection: both sides said FIN, or one RST."""
+        """Both sides said FIN, or one RST."""
         self.closed = False
         """Forgotten by the table."""
         self.service: str | None = None
@@ -64,7 +68,8 @@ class Flow:
         """Tell the connection, once."""
         if not self.ended:
             self.ended = True
-            self.teller.connection(self.start, self.up.key, "tcp", self.established, self.service)
+            if self.followed:
+                self.teller.connection(self.start, self.up.key, "tcp", self.established, self.service)
 
     def close(self) -> bool:
         """Read what still waits, as nothing follows, and tell the connection; whether a message was left half read."""

@@ -85,11 +85,13 @@ class Teller:
         """The packet that is being read was cut where something might have been told."""
         self.account.hidden("cut_packets", f"packet {self.place}", CUT)
 
+    def names(self, name: str) -> bool:
+        """Whether a host name is one of interest."""
+        return self._lookout.names(name)
+
     def query(self, ts: float, at: Ends, name: str, qtype: int) -> None:
         """A DNS question."""
         client, client_port, server, server_port = at
-        if self._funnel and not self._lookout.names(name):
-            return
         self._tell(
             DnsQuery(
                 ts=ts, client=client, client_port=client_port, server=server, server_port=server_port,
@@ -146,14 +148,21 @@ class Teller:
             )
         )  # fmt: skip
 
+    def follows(self, key: bytes) -> bool:
+        """Whether a connection that begins now may be wanted for where it goes, whoever turns out to be its client.
+
+        What an answer teaches later is no reason: nobody connected because of it.
+        """
+        ports, addresses = self._lookout.interest.ports, self._lookout.addresses
+        if int.from_bytes(key[-4:-2], "big") in ports or int.from_bytes(key[-2:], "big") in ports:
+            return True
+        size = (len(key) - 4) // 2
+        return bool(addresses) and (address(key[:size]) in addresses or address(key[size:-4]) in addresses)
+
     def connection(
         self, ts: float, key: bytes, proto: Literal["tcp", "udp"], established: bool | None, service: str | None
     ) -> None:
-        """A connection from the source of `key` to its destination; nothing is built for what cannot be wanted."""
-        size = (len(key) - 4) // 2
-        port = int.from_bytes(key[-2:], "big")
-        if port not in self._lookout.interest.ports and address(key[size:-4]) not in self._lookout.addresses:
-            return
+        """A connection from the source of `key` to its destination."""
         client, client_port, server, server_port = ends(key)
         self._tell(
             Connection(

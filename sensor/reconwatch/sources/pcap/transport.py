@@ -66,7 +66,8 @@ class Segments:
                 flow.established = True
         elif start >= end and not flags & (FIN | RST) and not cut:
             return
-        if stream.first is None:
+        # A bare ACK may be a keep-alive's, whose number lies before the first byte (RFC 9293 section 3.8.4).
+        if stream.first is None and (start < end or cut or flags & (SYN | FIN | RST)):
             stream.first = stream.next = seq
         if start < end:
             if not stream.spoke:
@@ -91,7 +92,7 @@ class Segments:
     def _open(self, ts: float, key: bytes, flags: int) -> Stream:
         opened = bool(flags & SYN)
         up = (turned(key) if flags & ACK else key) if opened else client_key(key)
-        flow = Flow(self._teller, ts, up, opened)
+        flow = Flow(self._teller, ts, up, opened, self._teller.follows(key))
         port = up[-2:]
         if port == b"\x00\x35":
             flow.up.reader = dns.MessageReader(flow.up, self._messages)
@@ -168,16 +169,16 @@ def _reused(stream: Stream, seq: int) -> bool:
 class Exchange:
     """One UDP flow."""
 
-    __slots__ = ("asked", "ended", "initials", "key", "last", "quiet", "service", "start")
+    __slots__ = ("ended", "followed", "initials", "key", "last", "quiet", "service", "start")
 
-    def __init__(self, start: float, key: bytes) -> None:
+    def __init__(self, start: float, key: bytes, followed: bool) -> None:
         self.start = self.last = start
+        self.followed = followed
+        """It is to be told as a Connection, whatever it carries."""
         self.key = key
         """From the client to the server."""
         self.ended = False
         self.service: str | None = None
-        self.asked = False
-        """A DNS query was seen."""
         self.initials: Initials | None = None
         self.quiet = False
         """Its payloads can tell nothing any more."""
@@ -222,7 +223,7 @@ class Datagrams:
         # The first to speak is the client, unless only its own port is a service's: the capture began late.
         source, destination = key[-4:-2], key[-2:]
         late = source < b"\x04\x00" <= destination or (source == destination == b"\x00\x35" and response)
-        exchange = Exchange(ts, turned(key) if late else key)
+        exchange = Exchange(ts, turned(key) if late else key, self._teller.follows(key))
         self._table.put(key, exchange)
         self._table.put(turned(key), exchange)
         return exchange
@@ -234,7 +235,7 @@ class Datagrams:
         if int.from_bytes(key[-4:-2], "big") in MULTICAST_NAMES or int.from_bytes(key[-2:], "big") in MULTICAST_NAMES:
             return
         try:
-            exchange.asked |= self._messages.read(message, ts, key, exchange.asked)
+            self._messages.read(message, ts, key)
             exchange.service = "dns"
         except dns.Malformed:
             if not cut:
@@ -275,7 +276,8 @@ class Datagrams:
         self._table.drop(turned(exchange.key))
         if exchange.initials is not None:
             self._undecodable(exchange, exchange.initials)
-        self._teller.connection(exchange.start, exchange.key, "udp", None, exchange.service)
+        if exchange.followed:
+            self._teller.connection(exchange.start, exchange.key, "udp", None, exchange.service)
 
     def _end(self, exchange: Exchange) -> None:
         """Eviction of either key; both go together."""
