@@ -21,13 +21,16 @@ def rows(data: bytearray, at: Ints, width: int) -> Bytes:
     return items[at].view(np.uint8).reshape(len(at), width)
 
 
+_COLUMNS = ("numbers", "starts", "sizes", "cut", "times", "links")
+
+
 class Batch:
     """Consecutive packets of one capture, in its order. All arrays are as long as there are packets.
 
     `data` is the reader's buffer: it is overwritten when the next batch is asked for.
     """
 
-    __slots__ = ("cut", "data", "links", "numbers", "sizes", "starts", "times")
+    __slots__ = ("data", *_COLUMNS)
 
     def __init__(
         self, data: bytearray, numbers: Ints, starts: Ints, sizes: Ints, cut: Ints, times: Times, links: Ints
@@ -49,6 +52,10 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.starts)
+
+    def take(self, which: list[int]) -> Batch:
+        """Some of the packets."""
+        return Batch(self.data, *(getattr(self, name)[which] for name in _COLUMNS))
 
     def packets(self) -> Iterator[tuple[int, float, int, bytes, int]]:
         """Each packet alone: (number, time, link type, captured bytes, bytes cut off)."""

@@ -8,7 +8,7 @@ BLOCK = 2 << 20
 """Bytes that a window is filled with: enough packets for numpy's calls to cost little each, few enough to be in the
 cache still when their fields are looked at."""
 
-SLACK = 64
+SLACK = 128
 """Bytes of the buffer behind those read: a fixed-size look at a header may reach beyond the last packet."""
 
 

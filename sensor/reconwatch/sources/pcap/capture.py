@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from reconwatch.events import AnyEvent
 from reconwatch.sources.pcap import dns
 from reconwatch.sources.pcap.batch import Batch
+from reconwatch.sources.pcap.columns import split
 from reconwatch.sources.pcap.container import open_container
-from reconwatch.sources.pcap.ip import TCP, Datagrams
+from reconwatch.sources.pcap.funnel import Funnel
+from reconwatch.sources.pcap.ip import TCP, Datagrams, Transport
 from reconwatch.sources.pcap.link import UNKNOWN, network
 from reconwatch.sources.pcap.tell import Teller
 from reconwatch.sources.pcap.transport import Datagrams as UdpDatagrams
@@ -21,8 +23,7 @@ HOLDS = frozenset({"dns", "answer", "tls", "http", "whois", "conn"})
 class CaptureSource:
     """The events of one pcap or pcapng capture. See `Source`.
 
-    With the funnel the same bytes are decoded by the same readers, but an event that cannot be wanted is never made
-    (see `Teller`). Packets of connections that have said what they are cost one look into a table.
+    With the funnel the same readers read the same bytes, but only those of packets that may tell something.
     """
 
     def __init__(self, opening: Opening) -> None:
@@ -35,6 +36,7 @@ class CaptureSource:
         self._internet = Datagrams(self._account)
         self._tcp = Segments(self._teller, messages)
         self._udp = UdpDatagrams(self._teller, messages)
+        self._funnel = Funnel(self._teller, self._tcp, self._udp) if opening.funnel else None
         self.position = 0
 
     def close(self) -> None:
@@ -61,25 +63,34 @@ class CaptureSource:
         out.clear()
 
     def _read(self, batch: Batch) -> None:
-        """Read every packet with care."""
-        for number, ts, link, frame, _ in batch.packets():
-            self._teller.place = number
-            self._packet(ts, link, frame)
+        if self._funnel is None:
+            for number, ts, link, frame, _ in batch.packets():
+                found = self._transport(number, ts, link, frame)
+                if found is not None:
+                    protocol, ends, data, start, end, cut = found
+                    side = self._tcp if protocol == TCP else self._udp
+                    side.read(ts, ends + data[start : start + 4], data, start, end, cut)
+            return
+        tcp, udp, odd = split(batch)
+        found_odd = []
+        for place, (number, ts, link, frame, _) in zip(odd, batch.take(odd).packets(), strict=True):
+            found = self._transport(number, ts, link, frame)
+            if found is not None:
+                found_odd.append((place, found))
+        self._funnel.read(batch, (tcp, udp), found_odd)
 
-    def _packet(self, ts: float, link: int, frame: bytes) -> None:
+    def _transport(self, number: int, ts: float, link: int, frame: bytes) -> Transport | None:
+        """The TCP segment or UDP datagram in a packet, if there is one."""
+        self._teller.place = number
         ip = network(link, frame)
         if ip < 0:
             if ip == UNKNOWN:
-                where = f"packet {self._teller.place}"
-                self._account.skip(f"link type {link} is not read", where, "convert the capture to Ethernet")
-            return
-        found = self._internet.read(ts, frame, ip, self._teller.place)
-        if found is None:
-            return
-        protocol, ends, data, start, end, cut = found
-        if start + 4 > end:
-            self._account.skip("a transport header is cut", f"packet {self._teller.place}")
-            return
-        key = ends + data[start : start + 4]
-        side = self._tcp if protocol == TCP else self._udp
-        side.read(ts, key, data, start, end, cut)
+                self._account.skip(
+                    f"link type {link} is not read", f"packet {number}", "convert the capture to Ethernet"
+                )
+            return None
+        found = self._internet.read(ts, frame, ip, number)
+        if found is not None and found[3] + 4 > found[4]:
+            self._account.skip("a transport header is cut", f"packet {number}")
+            return None
+        return found

@@ -88,7 +88,7 @@ class Stream:
     Of overlapping bytes the first to come win, so that a later packet cannot rewrite what was read.
     """
 
-    __slots__ = ("finished", "first", "flow", "key", "next", "quiet", "reader", "rest", "size", "spoke", "waiting")
+    __slots__ = ("finished", "first", "flow", "key", "next", "reader", "rest", "size", "spoke", "waiting", "woken")
 
     def __init__(self, flow: Flow, key: bytes) -> None:
         self.flow = flow
@@ -104,8 +104,8 @@ class Stream:
         hundred times in one segment must not nest a hundred calls deep."""
         self.waiting: list[tuple[int, bytes, float]] = []
         """Segments (sequence number, bytes, time) behind a missing one, in order, not overlapping."""
-        self.quiet = False
-        """Only SYN, FIN and RST can still tell anything."""
+        self.woken = False
+        """It is read though nobody had read it any more, and whoever steps over its packets does not know yet."""
         self.spoke = False
         self.finished = False
         self.size = 0
@@ -131,7 +131,7 @@ class Stream:
         """Have the other direction read by `reader` from its next segment on, if nobody reads it."""
         peer = self.peer
         if peer.reader is None:
-            peer.reader, peer.next, peer.quiet = reader, None, False
+            peer.reader, peer.next, peer.woken = reader, None, True
 
     def held(self) -> int:
         """Bytes kept right now."""

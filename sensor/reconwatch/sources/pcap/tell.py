@@ -76,6 +76,25 @@ class Teller:
         self.place = 0
         """Number of the packet that is being read, for warnings."""
 
+    @property
+    def addresses(self) -> set[str]:
+        """The addresses of interest, as learned so far."""
+        return self._lookout.addresses
+
+    @property
+    def lessons(self) -> int:
+        """Changes with every address that is learned or let go."""
+        return len(self._lookout.addresses) + 2 * len(self._lookout.crowded)
+
+    @property
+    def ports(self) -> frozenset[int]:
+        """The ports of interest."""
+        return self._lookout.interest.ports
+
+    def greets(self, name: str) -> bool:
+        """Whether a hello that names `name` is wanted."""
+        return self._lookout.wants_hello(name, "")
+
     def _tell(self, event: AnyEvent) -> None:
         if self._lookout.wants(event):
             self.account.events += 1
