@@ -97,19 +97,20 @@ class Endless(io.RawIOBase):
 
 
 def test_memory_stays_flat(monkeypatch: pytest.MonkeyPatch) -> None:
-    """30 MB with 3,000 unfinished requests: what is kept depends on the bounds, not on the capture's length."""
+    """60 MB with 6,000 unfinished requests: what is kept depends on the bounds, not on the capture's length."""
     monkeypatch.setattr("reconwatch.sources.pcap.transport.MAX_FLOWS", 200)
     monkeypatch.setattr("reconwatch.sources.pcap.transport.MAX_HELD", 200_000)
+    monkeypatch.setattr("reconwatch.sources.pcap.ledger.MOST_ROWS", 50_000)
     account = Account("endless")
     tracemalloc.start()
     try:
-        for _ in CaptureSource(Opening(Endless(30), Lookout(Interest()), account)):  # type: ignore[arg-type]
+        for _ in CaptureSource(Opening(Endless(60), Lookout(Interest()), account)):  # type: ignore[arg-type]
             pass
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert account.records == 30_000
-    assert peak < 12_000_000
+    assert account.records == 60_000
+    assert peak < 20_000_000
 
 
 def told_by(path: Path) -> tuple[list[object], Account]:

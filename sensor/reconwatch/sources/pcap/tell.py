@@ -24,7 +24,8 @@ def address(packed: bytes) -> str:
     if len(packed) == 4:
         return inet_ntop(AF_INET, packed)
     written = inet_ntop(AF_INET6, packed)
-    return canonical(written) or written
+    # Only the mixed notation is a matter of taste.
+    return canonical(written) or written if "." in written else written
 
 
 def ends(key: bytes) -> Ends:

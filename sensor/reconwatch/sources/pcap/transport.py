@@ -317,7 +317,7 @@ class Datagrams:
             exchange.initials = Initials(ts)
         initials = exchange.initials
         before = initials.held
-        told = initials.feed(datagram)
+        told = initials.feed(datagram, key)
         self._held += initials.held - before
         if told is not None:
             self._release(exchange, initials)
