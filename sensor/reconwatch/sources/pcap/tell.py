@@ -96,6 +96,10 @@ class Teller:
         """Whether a hello that names `name` is wanted."""
         return self._lookout.wants_hello(name, "")
 
+    def asks(self, host: str, uri: str) -> bool:
+        """Whether a request is wanted, whoever it goes to; unknown, and so true, if it names no host."""
+        return not host or self._lookout.wants_request(host, uri, "")
+
     def _tell(self, event: AnyEvent) -> None:
         if self._lookout.wants(event):
             self.account.events += 1
