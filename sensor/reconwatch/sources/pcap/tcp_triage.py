@@ -176,7 +176,7 @@ class _Heads:
         head = serving | (self._heads() & (self._rank < self._left))
         self._head = np.minimum.reduceat(np.where(head, place, _NEVER), self._starts) if count else place
         first = np.minimum(self._head, count - 1)
-        self._serving = serving[first] | (self._request[first] & (self._head < _NEVER))
+        self._serving = (self._head < _NEVER) & (serving[first] | self._request[first])
         self._asked = self._serving[self._of] & (place >= self._head[self._of])
         behind = self._head[self._of]
         size, seq = flows.size[at], flows.seq[at]
