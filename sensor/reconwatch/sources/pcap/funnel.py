@@ -179,7 +179,9 @@ class Pass:
         if protocol == TCP:
             self._segments.read(ts, key, data, start, end, cut)
         else:
-            self._datagrams.read(ts, key, data, start, end, cut, self._odd.goes_on(key, ts))
+            going_on, quiet = self._odd.meet(key, ts)
+            if not quiet:
+                self._datagrams.read(ts, key, data, start, end, cut, going_on)
 
     def _segment(self, ts: float, packet: int) -> None:
         tcp, data = self._tcp, self._data

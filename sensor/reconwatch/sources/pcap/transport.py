@@ -99,7 +99,8 @@ class Segments:
         flow.established, flow.ended = True, ended
         sides = (source, destination) if up == key else (destination, source)
         for stream, side in zip((flow.up, flow.down), sides, strict=True):
-            stream.next = stream.first = side.next
+            # Where it said FIN and no more is known, no number of a SYN is its own.
+            stream.next, stream.first = side.next, -1 if side.finished and side.next is None else side.next
             stream.finished = side.finished
             stream.reader = side.reader(stream)
             self._table.put(stream.key, stream)
