@@ -18,6 +18,7 @@ from reconwatch.sources.pcap.ledger import (
     CLIENT,
     DONE,
     ENDED,
+    FIRST,
     FOLLOWED,
     HTTP,
     KNOWN,
@@ -133,7 +134,8 @@ def resume(segments: Segments, ledger: Ledger, row: int, key: bytes, side: int) 
         )
         for one in (side, 1 - side)
     ]
-    segments.resume(key, opened, bool(bits & ENDED), int(ledger.first[row]), *directions)
+    first = int(ledger.first[row]) if bits & FIRST else None
+    segments.resume(key, opened, bool(bits & ENDED), first, *directions)
 
 
 def settle(segments: Segments, ledger: Ledger, flow_hash: int, row: int, key: bytes, side: int) -> None:
@@ -146,7 +148,9 @@ def settle(segments: Segments, ledger: Ledger, flow_hash: int, row: int, key: by
     bits = ENDED if flow.ended else 0
     if flow.opened:
         bits |= OPENED | CLIENT * up
-        ledger.first[row] = flow.up.first or 0
+        if flow.up.first is not None and flow.up.first >= 0:
+            bits |= FIRST
+            ledger.first[row] = flow.up.first
     retired = segments.retire(flow)
     if retired is None:
         bits |= CAREFUL | (FOLLOWED if flow.followed else 0)
@@ -221,8 +225,8 @@ def settle_datagrams(datagrams: Datagrams, ledger: Ledger, row: int, key: bytes)
     exchange = datagrams.find(key)
     if exchange is None:
         return
-    ledger.bits[row] = (FOLLOWED if exchange.followed else 0) | (QUIET if exchange.quiet else 0)
-    datagrams.retire(exchange)
+    bits = (FOLLOWED if exchange.followed else 0) | (QUIET if exchange.quiet else 0)
+    ledger.bits[row] = bits if datagrams.retire(exchange) else bits | CAREFUL
 
 
 class UdpHandover:

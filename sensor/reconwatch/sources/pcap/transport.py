@@ -9,7 +9,7 @@ from reconwatch.sources.pcap import dns, whois
 from reconwatch.sources.pcap.http1 import RequestReader
 from reconwatch.sources.pcap.quic import VERSIONS, Initials
 from reconwatch.sources.pcap.recognise import MAX_SEGMENTS, Recogniser, anew
-from reconwatch.sources.pcap.stream import MODULUS, Flow, Reader, Stream
+from reconwatch.sources.pcap.stream import DNS_PORT, MODULUS, Flow, Reader, Stream
 from reconwatch.sources.pcap.table import Table
 from reconwatch.sources.pcap.tell import Teller, ends, turned
 
@@ -88,11 +88,11 @@ class Segments:
         return None if stream is None else stream.flow
 
     def resume(
-        self, key: bytes, opened: bool, ended: bool, first: int, source: Direction, destination: Direction
+        self, key: bytes, opened: bool, ended: bool, first: int | None, source: Direction, destination: Direction
     ) -> None:
         """Read on where a connection from `key`'s source, its client if `opened`, stands.
 
-        `first`: the client's first sequence number. It is not followed, so it does not matter when it began.
+        `first`: the client's first sequence number, if it is known. It is not followed, so it does not matter when it began.
         """
         up = key if opened else client_key(key)
         flow = Flow(self._teller, 0.0, up, opened, followed=False)
@@ -104,7 +104,7 @@ class Segments:
             stream.finished = side.finished
             stream.reader = side.reader(stream)
             self._table.put(stream.key, stream)
-        if opened:
+        if first is not None:
             flow.up.first = first
 
     def retire(self, flow: Flow) -> tuple[Direction, Direction] | None:
@@ -175,7 +175,7 @@ class Segments:
         up = (turned(key) if flags & ACK else key) if opened else client_key(key)
         flow = Flow(self._teller, ts, up, opened, self._teller.follows(key))
         port = up[-2:]
-        if port == b"\x00\x35":
+        if port == DNS_PORT:
             flow.up.reader = dns.MessageReader(flow.up, self._messages)
             flow.down.reader = dns.MessageReader(flow.down, self._messages)
         elif port == b"\x00\x2b":
@@ -304,7 +304,7 @@ class Datagrams:
             exchange = self._open(ts, key, data[at + 10 : at + 11] >= b"\x80", not going_on)
         exchange.last = ts
         source, destination = key[-4:-2], key[-2:]
-        if source == b"\x00\x35" or destination == b"\x00\x35":
+        if DNS_PORT in (source, destination):
             if self.message(ts, key, data[at + 8 : end], cut):
                 exchange.service = "dns"
         elif not exchange.quiet and data[at + 9 : at + 13] in VERSIONS and data[at + 8] & 0xC0 == 0xC0:
@@ -318,7 +318,7 @@ class Datagrams:
         """`response`: what the QR bit would say, were it DNS."""
         # The first to speak is the client, unless only its own port is a service's: the capture began late.
         source, destination = key[-4:-2], key[-2:]
-        late = source < b"\x04\x00" <= destination or (source == destination == b"\x00\x35" and response)
+        late = source < b"\x04\x00" <= destination or (source == destination == DNS_PORT and response)
         exchange = Exchange(ts, turned(key) if late else key, may_follow and self._teller.follows(key))
         self._table.put(key, exchange)
         self._table.put(turned(key), exchange)
