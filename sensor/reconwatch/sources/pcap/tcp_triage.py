@@ -252,7 +252,7 @@ class _Heads:
             spans = list(zip(packets.body[at].tolist(), packets.end[at].tolist(), strict=True))
             counts = np.add.reduceat(self._part, self._starts, dtype=np.int64)[stream]
             pieces = [spans[at : at + count] for at, count in zip(first.tolist(), counts.tolist(), strict=True)]
-        self._greeted = flow, flows.side[self._at[first]]
+        self._greeted = flow, flows.side[self._at[first]], flows.seq[self._at[self._starts[stream]]]
         return Hellos(flow, index, pieces)
 
     def requests(self, careful: Flags) -> Requests:
@@ -262,7 +262,7 @@ class _Heads:
         at = self._at[place]
         stream = np.flatnonzero(self._serving)
         begun = self._at[self._starts[stream]]
-        self._asking = flows.of[begun], flows.side[begun]
+        self._asking = flows.of[begun], flows.side[begun], flows.seq[begun]
         return Requests(flows.of[at], flows.order[at], [self._told[number] for number in place.tolist()])
 
     def settle(self, careful: Flags) -> None:
@@ -276,9 +276,10 @@ class _Heads:
         ledger.left[fresh_rows] = MAX_SEGMENTS
         bits = flows.bits.copy()
         self._settle_streams(bits, careful)
-        for (flow, side), still in ((self._greeted, 0), (self._asking, LOOK | HTTP)):
-            unopened = bits[flow] & OPENED == 0
-            bits[flow[unopened]] |= OPENED | CLIENT * side[unopened]
+        for (flow, side, first), still in ((self._greeted, 0), (self._asking, LOOK | HTTP)):
+            unopened = (bits[flow] & OPENED == 0) & ~careful[flow]
+            bits[flow[unopened]] |= OPENED | FIRST | CLIENT * side[unopened]
+            ledger.first[flows.rows[flow[unopened]]] = first[unopened]
             bits[flow] = bits[flow] & ~_BOTH | still << side
         for side_said in (0, 1):
             said = flows.of[self._fins[flows.side[self._fins] == side_said]]

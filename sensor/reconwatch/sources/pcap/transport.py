@@ -92,7 +92,7 @@ class Segments:
     ) -> None:
         """Read on where a connection from `key`'s source, its client if `opened`, stands.
 
-        `first`: the client's first sequence number, if it is known. It is not followed, so it does not matter when it began.
+        `first`: the client's first sequence number, if it is known. It is not followed: when it began does not matter.
         """
         up = key if opened else client_key(key)
         flow = Flow(self._teller, 0.0, up, opened, followed=False)
@@ -133,8 +133,8 @@ class Segments:
                 self._close(stream.flow)
             if flags & RST:
                 return
-            # A bare ACK opens nothing but what is told as a connection anyway.
-            if not flags & (SYN | FIN) and start >= end and not cut and not self._teller.follows(key):
+            # A bare ACK opens nothing: the rest of a connection that ended, a keep-alive, a stranger's scan.
+            if stream is None and not flags & (SYN | FIN) and start >= end and not cut:
                 return
             stream = self._open(ts, key, flags)
         flow = stream.flow
