@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconwatch.interest import CROWD, Interest, Lookout
+from reconwatch.events import AnyEvent
+from reconwatch.interest import CROWD, MOST_STRANGERS, Hindsight, Interest, Learned, Lookout
 from tests.story import answer, connection, get, hello, query, whois
 
 
@@ -138,3 +139,64 @@ def test_a_key_is_masked_whatever_stands_before_it(before: str, secret: str, lea
 def test_masking_twice_is_masking_once(uri: str) -> None:
     masked = lookout().mask("api.example", uri)
     assert lookout().mask("api.example", masked) == masked
+
+
+ADDRESSES = tuple(f"198.18.4.{n}" for n in range(4))
+addresses = st.sampled_from(ADDRESSES)
+told = st.lists(
+    st.one_of(
+        st.builds(answer, st.just(0), st.sampled_from(["api.shodan.io", "www.example.org"]), addresses),
+        st.builds(lambda server: hello(0, None, server=server), addresses),
+        st.builds(lambda server: get(0, "", "/", server=server), addresses),
+        st.builds(lambda server: connection(0, 8443, server=server), addresses),
+        st.builds(lambda server: connection(0, 443, server=server, service="ssl"), addresses),
+        st.builds(lambda server: hello(0, "www.shodan.io", server=server), addresses),
+    ),
+    max_size=20,
+)
+learned = st.frozensets(addresses)
+
+
+@given(told, learned, learned)
+def test_a_reading_and_its_hindsight_tell_what_one_that_knew_better_tells(
+    events: list[AnyEvent], knew: frozenset[str], more: frozenset[str]
+) -> None:
+    began = Learned(knew)
+    first = lookout().begun(began, noting=True)
+    wanted = [first.wants(event) for event in events]
+    better = lookout().begun(Learned(knew | more))
+    expected = [better.wants(event) for event in events]
+    hindsight = Hindsight(lookout(), began, first.learned, more - knew)
+    added = [hindsight.wants(event) for event in events]
+    assert [a or b for a, b in zip(wanted, added, strict=True)] == expected
+    assert not any(a and b for a, b in zip(wanted, added, strict=True))
+    if any(added):
+        assert first.strangers is not None
+        assert first.strangers & more
+
+
+@given(st.permutations(range(4)), st.lists(st.tuples(learned, learned), min_size=4, max_size=4), learned)
+def test_what_is_known_after_several_readings_does_not_depend_on_their_order(
+    order: list[int], taught: list[tuple[frozenset[str], frozenset[str]]], knew: frozenset[str]
+) -> None:
+    lessons = [Learned(addresses, dict.fromkeys(others, CROWD // 2)) for addresses, others in taught]
+    began = Learned(knew)
+    assert began.joined(lessons) == began.joined(lessons[place] for place in order)
+
+
+def test_a_crowd_may_come_together_over_several_readings() -> None:
+    begun = Learned(frozenset(ADDRESSES[:2]))
+    half = Learned(others={ADDRESSES[0]: CROWD // 2 + 1})
+    assert begun.joined([half]).addresses == set(ADDRESSES[:2])
+    after = begun.joined([half, half])
+    assert (after.addresses, after.crowded) == ({ADDRESSES[1]}, {ADDRESSES[0]})
+    assert ADDRESSES[0] not in Learned(crowded=after.crowded).of_others([Learned(), Learned(begun.addresses)], 0)
+
+
+def test_too_many_strangers_may_be_anybody() -> None:
+    watch = lookout().begun(Learned(), noting=True)
+    assert not watch.wants(hello(0, None))
+    assert watch.strangers == {"198.18.4.2"}
+    for n in range(MOST_STRANGERS):
+        watch.wants(hello(0, None, server=f"n{n}"))
+    assert watch.strangers is None

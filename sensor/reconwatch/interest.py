@@ -6,8 +6,12 @@ exact test that follows every sieve, and, run over everything (`--no-funnel`), t
 
 from __future__ import annotations
 
+import copy
 import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import Self
 from urllib.parse import unquote
 
 import msgspec
@@ -23,6 +27,9 @@ CROWD = 256
 """Answers for other names after which an address names nobody: a large CDN's edge, a sinkhole, a captive portal."""
 MOST_ADDRESSES = 50_000
 """Addresses watched at once; a sieve of so many takes a second to compile."""
+
+MOST_STRANGERS = 100_000
+"""Addresses noted as met and not known, about 10 MB; where there are more, all may be among them."""
 
 NAMED_BY_THEMSELVES = frozenset({"ssl", "http", "quic", "dns", "tls", "http2"})
 """Connections of these protocols have a record of their own that says the name: an address never overrides it."""
@@ -64,11 +71,40 @@ class Interest(msgspec.Struct, frozen=True):
         )
 
 
+class Learned(msgspec.Struct, frozen=True):
+    """What answers have taught of addresses: in one reading, or in all readings before one."""
+
+    addresses: frozenset[str] = frozenset()
+    """Given for names of interest; those that were let go later are among them."""
+    others: dict[str, int] = {}
+    """How many answers for other names gave an address of these."""
+    crowded: frozenset[str] = frozenset()
+    """Let go before: they speak for none."""
+
+    def joined(self, lessons: Iterable[Learned]) -> Learned:
+        """What is known after readings that each began with this: the same whatever their order."""
+        lessons = list(lessons)
+        others: Counter[str] = Counter(self.others)
+        for each in lessons:
+            others.update(each.others)
+        crowded = self.crowded | {address for address, count in others.items() if count > CROWD}
+        fresh = frozenset().union(*(each.addresses for each in lessons)) - self.addresses - crowded
+        room = max(0, MOST_ADDRESSES - len(self.addresses))
+        known = (self.addresses - crowded).union(sorted(fresh)[:room])
+        return Learned(known, {a: n for a, n in others.items() if a in known}, crowded)
+
+    def of_others(self, lessons: Sequence[Learned], own: int) -> frozenset[str]:
+        """The addresses new to all of `lessons` that any but number `own` has taught."""
+        told = frozenset().union(*(each.addresses for n, each in enumerate(lessons) if n != own))
+        return frozenset(sorted(told - self.addresses - self.crowded)[:MOST_ADDRESSES])
+
+
 class Lookout:
     """An Interest put to work: tests decoded events exactly, and grows by the server addresses that answers name.
 
-    One Lookout is shared by all sources of a run. What it has learned decides for the events that come after, so inputs
-    which name addresses are read before those which connect. An address that speaks for nobody is let go (`CROWD`).
+    What it has learned decides for the events that come after, so inputs which name addresses are read before those
+    which connect. Inputs that are read side by side each have one (`begun`), and what one of them learns is applied to
+    the others afterwards (`Hindsight`). An address that speaks for nobody is let go (`CROWD`).
     """
 
     def __init__(self, interest: Interest) -> None:
@@ -77,7 +113,11 @@ class Lookout:
         """Canonical addresses that DNS answers gave for names of interest, and only few answers for others."""
         self.crowded: set[str] = set()
         """Addresses that were let go since answers gave them to a crowd of other names: they speak for none."""
+        self.strangers: set[str] | None = None
+        """Addresses that an event was not wanted for, if they are noted; None, too, if they were too many."""
         self._others: dict[str, int] = {}
+        self._taught: set[str] = set()
+        self._counted: Counter[str] = Counter()
         self._names = _Names(interest.names)
         self._asides = _Names(interest.asides)
         secrets: dict[str, set[str]] = {}
@@ -88,6 +128,30 @@ class Lookout:
         self._paths: dict[str, tuple[str, ...]] = {}
         for host, prefix in sorted(interest.paths):
             self._paths[host] = (*self._paths.get(host, ()), prefix)
+
+    def begun(self, learned: Learned, *, noting: bool = False) -> Self:
+        """A Lookout with the same interest that knows what was `learned`, and notes strangers if it is to."""
+        begun = copy.copy(self)
+        begun.addresses, begun.crowded = set(learned.addresses), set(learned.crowded)
+        begun._others = dict(learned.others)
+        begun._taught, begun._counted = set(), Counter()
+        begun.strangers = set() if noting else None
+        return begun
+
+    @property
+    def learned(self) -> Learned:
+        """What it was taught itself, without what it began with."""
+        return Learned(frozenset(self._taught), dict(self._counted))
+
+    def knows(self, address: str) -> bool:
+        """Whether an answer has given the address for a name of interest."""
+        if address in self.addresses:
+            return True
+        if self.strangers is not None:
+            self.strangers.add(address)
+            if len(self.strangers) > MOST_STRANGERS:
+                self.strangers = None
+        return False
 
     def names(self, name: str) -> bool:
         """Whether a host name (any case, with or without the root dot) is one of interest, by whole labels."""
@@ -109,13 +173,13 @@ class Lookout:
             case Connection(service=service, server_port=port):
                 if port in self.interest.ports:
                     return True
-                return event.server in self.addresses and service not in NAMED_BY_THEMSELVES
+                return service not in NAMED_BY_THEMSELVES and self.knows(event.server)
         return False
 
     def wants_hello(self, name: str | None, server: str) -> bool:
         """Whether a hello to `server` is wanted: by its name, or by where it goes if it has none."""
         if not name:
-            return server in self.addresses
+            return self.knows(server)
         return self._names.hold(name) or self._asides.hold(name)
 
     def wants_request(self, host: str, uri: str, server: str) -> bool:
@@ -124,7 +188,7 @@ class Lookout:
         By its host, by its path at a host that serves everything, or by where it goes if it names no host (HTTP/1.0).
         """
         if not host:
-            return server in self.addresses
+            return self.knows(server)
         if self._names.hold(host) or self._asides.hold(host):
             return True
         prefixes = self._paths.get(host.rstrip("."))
@@ -136,10 +200,12 @@ class Lookout:
             fresh = [address for address in addresses if address not in self.crowded]
             if len(self.addresses) + len(fresh) <= MOST_ADDRESSES:
                 self.addresses.update(fresh)
+                self._taught.update(fresh)
             return True
         # The same address under another name: a later connection there is not to be called by the old one.
-        shared = [address for address in addresses if address in self.addresses]
+        shared = [address for address in addresses if self.knows(address)]
         for address in shared:
+            self._counted[address] += 1
             self._others[address] = others = self._others.get(address, 0) + 1
             if others > CROWD:
                 self.addresses.discard(address)
@@ -166,6 +232,48 @@ class Lookout:
             extra |= self._secrets.get(host, set())
             _, _, host = host.partition(".")
         return SECRET_PARAMETERS | extra if extra else SECRET_PARAMETERS
+
+
+class Hindsight(Lookout):
+    """For a second reading of an input: wants what the first would have, had it begun with more, and did not.
+
+    `interest` holds nothing and `addresses` everything either reading knows, so that sieves look for addresses alone:
+    they see whatever may differ, and all that changed what the first reading knew.
+    """
+
+    def __init__(self, lookout: Lookout, began: Learned, first: Learned, more: frozenset[str]) -> None:
+        """`began`: what the first reading began with; `first`: what it learned; `more`: what it did not know of."""
+        super().__init__(Interest())
+        self._then = lookout.begun(began)
+        self._now = lookout.begun(Learned(began.addresses | more, began.others, began.crowded))
+        self.addresses = set(began.addresses | first.addresses | more)
+
+    def names(self, name: str) -> bool:
+        """No question is wanted by an address."""
+        return False
+
+    def wants(self, event: Event) -> bool:
+        """Whether the second reading may need the event and the first did not tell it."""
+        then, now = self._then.wants(event), self._now.wants(event)
+        return now and not then
+
+    def wants_hello(self, name: str | None, server: str) -> bool:
+        """See `wants`."""
+        return not self._then.wants_hello(name, server) and self._now.wants_hello(name, server)
+
+    def wants_request(self, host: str, uri: str, server: str) -> bool:
+        """See `wants`."""
+        return not self._then.wants_request(host, uri, server) and self._now.wants_request(host, uri, server)
+
+    def mask(self, host: str, uri: str, *, decoded: bool = False) -> str:
+        """As the first reading masked it."""
+        return self._now.mask(host, uri, decoded=decoded)
+
+    @property
+    def learned(self) -> Learned:
+        """Answers for other names that only the second reading counted."""
+        counted = self._now._counted - self._then._counted
+        return Learned(others=dict(counted))
 
 
 class _Names:
