@@ -14,7 +14,7 @@ from reconwatch.interest import Lookout
 from reconwatch.sources.eve_record import Dns, Http, Quic, Record, Resource, type_number
 from reconwatch.sources.jsonlines import NotJsonError, decoded, suspects
 from reconwatch.sources.lines import WHOLE_EVERY, Block, Blocks
-from reconwatch.sources.sieve import sieve_for
+from reconwatch.sources.sieve import EveryLine, sieve_for
 from reconwatch.sources.source import Opening
 from reconwatch.sources.spelling import UNKNOWN_TTL, canonical, dns_name, epoch, host_only, request_target
 
@@ -78,6 +78,7 @@ class EveSource:
         self._account = opening.account
         self._account.dialect = "eve"
         self._sieve = sieve_for(opening.lookout, opening.account, "eve", funnel=opening.funnel)
+        self.sees_all = isinstance(self._sieve, EveryLine)
         self._translator = Translator(opening.lookout, opening.input)
         self._once = _Once()
         self._quic = _HiddenQuic()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
@@ -23,6 +23,9 @@ class Opening:
     """`Event.input` of what it yields."""
     funnel: bool = True
     """False: decode everything and let the Lookout alone decide (the oracle)."""
+    following: Callable[[float], Opening | None] = lambda last: None
+    """Captures: asked, once the packets are read, of which the last is of time `last`, for the next file of a rotation.
+    Its packets go on in the same flows; what they tell belongs to its account and input. None: there is none."""
 
 
 class Source(Protocol):
@@ -34,6 +37,9 @@ class Source(Protocol):
 
     position: int
     """Bytes of the (decompressed) input that were consumed whole: where a later run may resume."""
+    sees_all: bool
+    """Whether the Lookout is asked about everything the input holds. False behind a sieve: it never sees what the
+    sieve holds back, so an address that it was not asked about may still be there."""
 
     def __iter__(self) -> Iterator[AnyEvent]: ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from reconwatch.events import AnyEvent
 from reconwatch.sources.pcap import dns
@@ -22,32 +22,54 @@ _IPV4, _IPV6, _VLAN = b"\x08\x00", b"\x86\xdd", b"\x81\x00"
 
 
 class CaptureSource:
-    """The events of one pcap or pcapng capture. See `Source`.
+    """The events of one pcap or pcapng capture, and of those of a rotation that follow it. See `Source`.
 
     With the funnel the same bytes are decoded by the same readers, but an event that cannot be wanted is never made
     (see `Teller`). Packets of connections that have said what they are cost one look into a table.
     """
 
+    sees_all = True
+
     def __init__(self, opening: Opening) -> None:
-        self._opening = opening
-        self._account = opening.account
-        self._account.unit = "packets"
-        self._account.holds = set(HOLDS)
         self._teller = Teller(opening)
         messages = dns.Messages(self._teller)
-        self._internet = Datagrams(self._account)
+        self._internet = Datagrams(opening.account)
+        self._go_on(opening)
         self._tcp = Segments(self._teller, messages)
         self._udp = UdpDatagrams(self._teller, messages)
-        self.position = 0
 
     def close(self) -> None:
         """Release the stream. Idempotent."""
         self._opening.stream.close()
 
     def __iter__(self) -> Iterator[AnyEvent]:
+        following: Opening | None = self._opening
+        while following is not None:
+            if following is not self._opening:
+                self.close()
+                self._go_on(following)
+            last = yield from self._packets()
+            following = self._opening.following(last)
+        self._tcp.close()
+        self._udp.close()
+        yield from self._teller.out
+        self._teller.out.clear()
+
+    def _go_on(self, opening: Opening) -> None:
+        """Take up a file, with the flows of those before it."""
+        self._opening, self._account = opening, opening.account
+        self._account.unit = "packets"
+        self._account.holds = set(HOLDS)
+        self._internet.account = self._account
+        self._teller.go_on(opening)
+        self.position = 0
+
+    def _packets(self) -> Generator[AnyEvent, None, float]:
+        """The events known by the end of the file that was taken up; returns the time of its last packet."""
+        ts = 0.0
         packets = open_container(self._opening.stream, self._account)
         if packets is None:
-            return
+            return ts
         teller, account = self._teller, self._account
         out, fast, slow = teller.out, self._fast, self._slow
         for ts, link, frame, cut in packets:
@@ -59,12 +81,9 @@ class CaptureSource:
                 account.records = packets.number
                 yield from out
                 out.clear()
-        self._tcp.close()
-        self._udp.close()
         self.position = packets.position
         account.records = packets.number
-        yield from out
-        out.clear()
+        return ts
 
     def _fast(self, ts: float, frame: bytes) -> bool:
         """Read the common case: TCP or UDP in plain IPv4 or IPv6, at most one VLAN tag. False: not done."""

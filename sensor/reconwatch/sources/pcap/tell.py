@@ -8,6 +8,7 @@ from socket import AF_INET, AF_INET6, inet_ntop
 from typing import Literal
 
 from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, WhoisQuery
+from reconwatch.interest import NAMED_BY_THEMSELVES
 from reconwatch.sources.pcap.ip import CUT
 from reconwatch.sources.source import Opening
 from reconwatch.sources.spelling import canonical
@@ -75,6 +76,10 @@ class Teller:
         self.out: list[AnyEvent] = []
         self.place = 0
         """Number of the packet that is being read, for warnings."""
+
+    def go_on(self, opening: Opening) -> None:
+        """What is told from now on belongs to another input: the next of a rotation."""
+        self._input, self.account, self.place = opening.input, opening.account, 0
 
     def _tell(self, event: AnyEvent) -> None:
         if self._lookout.wants(event):
@@ -152,7 +157,9 @@ class Teller:
         """A connection from the source of `key` to its destination; nothing is built for what cannot be wanted."""
         size = (len(key) - 4) // 2
         port = int.from_bytes(key[-2:], "big")
-        if port not in self._lookout.interest.ports and address(key[size:-4]) not in self._lookout.addresses:
+        if port not in self._lookout.interest.ports and (
+            service in NAMED_BY_THEMSELVES or not self._lookout.knows(address(key[size:-4]))
+        ):
             return
         client, client_port, server, server_port = ends(key)
         self._tell(

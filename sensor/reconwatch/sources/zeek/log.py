@@ -43,6 +43,7 @@ class ZeekSource:
         self._header = Header()
         self._teller = Teller(opening.lookout, opening.account, opening.input)
         self._wanted = self._sieve = self._new_sieve()
+        self.sees_all = isinstance(self._sieve, EveryLine)
         self._names: list[str] = []
         self._account.dialect = f"zeek {form}"
 
