@@ -27,8 +27,9 @@ from reconwatch.pipeline import Replay
 from reconwatch.sinks import open_sink
 from reconwatch.site import Site, load_site
 from reconwatch.sources import units, workers
+from reconwatch.sources.hindsight import Outcome
 from reconwatch.sources.source import Opening
-from reconwatch.sources.units import Outcome, Reader, Task
+from reconwatch.sources.units import Reader, Task
 from tests.conftest import ROOT, SHARED
 from tests.sources.pcap.wire import (
     CLIENT,
@@ -261,7 +262,8 @@ def deadly(monkeypatch: pytest.MonkeyPatch, victim: str, end: Callable[[], objec
     here, source_of = os.getpid(), units.source_of
 
     class Dying:
-        position, sees_all = 0, True
+        position = 0
+        unseen: frozenset[str] = frozenset()
 
         def __init__(self, *found: object) -> None:
             self._source = source_of(*found)  # type: ignore[arg-type]

@@ -68,7 +68,8 @@ class Account:
 
     def add(self, more: Account) -> None:
         """Take what another account of the same input says besides."""
-        self.dialect, self.unit = more.dialect or self.dialect, more.unit
+        if more.dialect:
+            self.dialect, self.unit = more.dialect, more.unit
         self.records += more.records
         self.events += more.events
         self.failed |= more.failed

@@ -28,8 +28,8 @@ CROWD = 256
 MOST_ADDRESSES = 50_000
 """Addresses watched at once; a sieve of so many takes a second to compile."""
 
-MOST_STRANGERS = 100_000
-"""Addresses noted as met and not known, about 10 MB; where there are more, all may be among them."""
+MOST_MET = 100_000
+"""Addresses of one sort that a reading notes, about 10 MB; where there are more, all may be among them."""
 
 NAMED_BY_THEMSELVES = frozenset({"ssl", "http", "quic", "dns", "tls", "http2"})
 """Connections of these protocols have a record of their own that says the name: an address never overrides it."""
@@ -93,10 +93,35 @@ class Learned(msgspec.Struct, frozen=True):
         known = (self.addresses - crowded).union(sorted(fresh)[:room])
         return Learned(known, {a: n for a, n in others.items() if a in known}, crowded)
 
-    def of_others(self, lessons: Sequence[Learned], own: int) -> frozenset[str]:
-        """The addresses new to all of `lessons` that any but number `own` has taught."""
-        told = frozenset().union(*(each.addresses for n, each in enumerate(lessons) if n != own))
-        return frozenset(sorted(told - self.addresses - self.crowded)[:MOST_ADDRESSES])
+    def foreign(self, lessons: Sequence[Learned]) -> list[frozenset[str]]:
+        """For each reading that began with this, the addresses that only became known by the others."""
+        taught = Counter(address for each in lessons for address in each.addresses)
+        found = []
+        for each in lessons:
+            others = {address for address, n in taught.items() if n > (address in each.addresses)}
+            found.append(frozenset(sorted(others - self.addresses - self.crowded)[:MOST_ADDRESSES]))
+        return found
+
+
+class Met(msgspec.Struct):
+    """Addresses that one reading met in events whose meaning hangs on the name of an address."""
+
+    bare: set[str] = msgspec.field(default_factory=set)
+    """Servers of events that carry no name and were wanted."""
+    unknown: set[str] = msgspec.field(default_factory=set)
+    """Servers of such events that were not wanted, since no answer had named them by then."""
+    renamed: set[str] = msgspec.field(default_factory=set)
+    """Given by answers for other names that were not wanted, since no answer had named them by then."""
+    full: bool = False
+    """There were too many: nothing is said of them."""
+
+    def note(self, some: set[str], address: str) -> None:
+        """Add to one of the sets."""
+        some.add(address)
+        if len(some) > MOST_MET:
+            self.full = True
+        if self.full:
+            some.clear()
 
 
 class Lookout:
@@ -104,7 +129,7 @@ class Lookout:
 
     What it has learned decides for the events that come after, so inputs which name addresses are read before those
     which connect. Inputs that are read side by side each have one (`begun`), and what one of them learns is applied to
-    the others afterwards (`Hindsight`). An address that speaks for nobody is let go (`CROWD`).
+    the others afterwards (`sources/hindsight.py`). An address that speaks for nobody is let go (`CROWD`).
     """
 
     def __init__(self, interest: Interest) -> None:
@@ -113,8 +138,8 @@ class Lookout:
         """Canonical addresses that DNS answers gave for names of interest, and only few answers for others."""
         self.crowded: set[str] = set()
         """Addresses that were let go since answers gave them to a crowd of other names: they speak for none."""
-        self.strangers: set[str] | None = None
-        """Addresses that an event was not wanted for, if they are noted; None, too, if they were too many."""
+        self.met: Met | None = None
+        """What was met by address, if that is noted."""
         self._others: dict[str, int] = {}
         self._taught: set[str] = set()
         self._counted: Counter[str] = Counter()
@@ -130,12 +155,12 @@ class Lookout:
             self._paths[host] = (*self._paths.get(host, ()), prefix)
 
     def begun(self, learned: Learned, *, noting: bool = False) -> Self:
-        """A Lookout with the same interest that knows what was `learned`, and notes strangers if it is to."""
+        """A Lookout with the same interest that knows what was `learned`, and may note what it meets."""
         begun = copy.copy(self)
         begun.addresses, begun.crowded = set(learned.addresses), set(learned.crowded)
         begun._others = dict(learned.others)
         begun._taught, begun._counted = set(), Counter()
-        begun.strangers = set() if noting else None
+        begun.met = Met() if noting else None
         return begun
 
     @property
@@ -143,15 +168,12 @@ class Lookout:
         """What it was taught itself, without what it began with."""
         return Learned(frozenset(self._taught), dict(self._counted))
 
-    def knows(self, address: str) -> bool:
-        """Whether an answer has given the address for a name of interest."""
-        if address in self.addresses:
-            return True
-        if self.strangers is not None:
-            self.strangers.add(address)
-            if len(self.strangers) > MOST_STRANGERS:
-                self.strangers = None
-        return False
+    def knows(self, server: str) -> bool:
+        """Whether an answer has named the server of an event that carries no name."""
+        known = server in self.addresses
+        if self.met is not None:
+            self.met.note(self.met.bare if known else self.met.unknown, server)
+        return known
 
     def names(self, name: str) -> bool:
         """Whether a host name (any case, with or without the root dot) is one of interest, by whole labels."""
@@ -160,8 +182,8 @@ class Lookout:
     def wants(self, event: Event) -> bool:
         """Whether anyone downstream may need the event. Learns from the answers that it lets through."""
         match event:
-            case WhoisQuery():
-                return True
+            case WhoisQuery(server=server):
+                return self._wants_anyway(server)
             case DnsQuery(name=name):
                 return self._names.hold(name)
             case DnsAnswer(name=name):
@@ -170,11 +192,16 @@ class Lookout:
                 return self.wants_hello(name, server)
             case HttpRequest(host=host, uri=uri, server=server):
                 return self.wants_request(host, uri, server)
-            case Connection(service=service, server_port=port):
+            case Connection(service=service, server_port=port, server=server):
                 if port in self.interest.ports:
-                    return True
-                return service not in NAMED_BY_THEMSELVES and self.knows(event.server)
+                    return self._wants_anyway(server)
+                return service not in NAMED_BY_THEMSELVES and self.knows(server)
         return False
+
+    def _wants_anyway(self, server: str) -> bool:
+        if self.met is not None:
+            self.met.note(self.met.bare, server)
+        return True
 
     def wants_hello(self, name: str | None, server: str) -> bool:
         """Whether a hello to `server` is wanted: by its name, or by where it goes if it has none."""
@@ -203,7 +230,11 @@ class Lookout:
                 self._taught.update(fresh)
             return True
         # The same address under another name: a later connection there is not to be called by the old one.
-        shared = [address for address in addresses if self.knows(address)]
+        shared = [address for address in addresses if address in self.addresses]
+        if self.met is not None and len(shared) < len(addresses):
+            for address in addresses:
+                if address not in self.addresses:
+                    self.met.note(self.met.renamed, address)
         for address in shared:
             self._counted[address] += 1
             self._others[address] = others = self._others.get(address, 0) + 1
@@ -232,48 +263,6 @@ class Lookout:
             extra |= self._secrets.get(host, set())
             _, _, host = host.partition(".")
         return SECRET_PARAMETERS | extra if extra else SECRET_PARAMETERS
-
-
-class Hindsight(Lookout):
-    """For a second reading of an input: wants what the first would have, had it begun with more, and did not.
-
-    `interest` holds nothing and `addresses` everything either reading knows, so that sieves look for addresses alone:
-    they see whatever may differ, and all that changed what the first reading knew.
-    """
-
-    def __init__(self, lookout: Lookout, began: Learned, first: Learned, more: frozenset[str]) -> None:
-        """`began`: what the first reading began with; `first`: what it learned; `more`: what it did not know of."""
-        super().__init__(Interest())
-        self._then = lookout.begun(began)
-        self._now = lookout.begun(Learned(began.addresses | more, began.others, began.crowded))
-        self.addresses = set(began.addresses | first.addresses | more)
-
-    def names(self, name: str) -> bool:
-        """No question is wanted by an address."""
-        return False
-
-    def wants(self, event: Event) -> bool:
-        """Whether the second reading may need the event and the first did not tell it."""
-        then, now = self._then.wants(event), self._now.wants(event)
-        return now and not then
-
-    def wants_hello(self, name: str | None, server: str) -> bool:
-        """See `wants`."""
-        return not self._then.wants_hello(name, server) and self._now.wants_hello(name, server)
-
-    def wants_request(self, host: str, uri: str, server: str) -> bool:
-        """See `wants`."""
-        return not self._then.wants_request(host, uri, server) and self._now.wants_request(host, uri, server)
-
-    def mask(self, host: str, uri: str, *, decoded: bool = False) -> str:
-        """As the first reading masked it."""
-        return self._now.mask(host, uri, decoded=decoded)
-
-    @property
-    def learned(self) -> Learned:
-        """Answers for other names that only the second reading counted."""
-        counted = self._now._counted - self._then._counted
-        return Learned(others=dict(counted))
 
 
 class _Names:

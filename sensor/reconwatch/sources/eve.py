@@ -78,7 +78,6 @@ class EveSource:
         self._account = opening.account
         self._account.dialect = "eve"
         self._sieve = sieve_for(opening.lookout, opening.account, "eve", funnel=opening.funnel)
-        self.sees_all = isinstance(self._sieve, EveryLine)
         self._translator = Translator(opening.lookout, opening.input)
         self._once = _Once()
         self._quic = _HiddenQuic()
@@ -99,6 +98,11 @@ class EveSource:
                         yield told.event
                 self.position = block.offset + end + 1
             self.position = block.offset + block.end
+
+    @property
+    def unseen(self) -> frozenset[str]:
+        """Behind a sieve every kind that the engine may log."""
+        return frozenset() if isinstance(self._sieve, EveryLine) else frozenset().union(*HOLDS.values())
 
     def close(self) -> None:
         """Release the stream."""

@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -15,9 +15,10 @@ from reconwatch.account import Account, Warn
 from reconwatch.events import AnyEvent
 from reconwatch.interest import Learned, Lookout
 from reconwatch.sources.dialect import LAST
+from reconwatch.sources.hindsight import Again, Judge, Outcome
 from reconwatch.sources.opener import UNKNOWN, looked_into, stream_order
 from reconwatch.sources.rotation import Capture, rotations
-from reconwatch.sources.units import Again, Outcome, Part, Reader, Task, Unit
+from reconwatch.sources.units import Part, Reader, Task, Unit
 
 WORTH_WORKERS = 64_000_000
 """Bytes of input from which worker processes are worth it: each costs about 0.1 s to begin, as much as 30 MB take."""
@@ -74,10 +75,7 @@ def read_inputs(
             crew = Crew(count, reader, shared.progress)
             stack.callback(crew.close)
             together = crew.read
-        learned = Learned()
-        for number, units in enumerate(ranks):
-            of_unknown = number == len(ranks) - 1
-            learned = yield from _read_rank(units, learned, alone if of_unknown else together, alone, books)
+        yield from _read_ranks(ranks, together, alone, books)
     for number, each in enumerate(found):
         books[number].passed_over = each.sought and books[number].skipped.keys() == {UNKNOWN}
 
@@ -85,24 +83,31 @@ def read_inputs(
 _Read = Callable[[Sequence[Task], Mapping[int, Account]], Generator[AnyEvent, None, list[Outcome]]]
 
 
-def _read_rank(
-    units: Sequence[Unit], learned: Learned, together: _Read, alone: _Read, accounts: Mapping[int, Account]
-) -> Generator[AnyEvent, None, Learned]:
-    """The events of units of one rank; what is known after them."""
-    files = [unit for unit in units if isinstance(unit.parts[0].origin, Path)]
-    streams = [unit for unit in units if not isinstance(unit.parts[0].origin, Path)]
-    outcomes = yield from together([Task(unit, learned, len(units) > 1) for unit in files], accounts)
-    lessons = [outcome.learned for outcome in outcomes]
-    for unit in streams:
-        (outcome,) = yield from alone([Task(unit, learned.joined(lessons))], accounts)
-        lessons.append(outcome.learned)
-    again = []
-    for number, (unit, outcome) in enumerate(zip(files, outcomes, strict=True)):
-        more = learned.of_others(lessons, number)
-        if outcome.concerned_by(more):
-            again.append(Task(unit, learned, again=Again(outcome.learned, more)))
-    outcomes = yield from together(again, accounts)
-    return learned.joined([*lessons, *(outcome.learned for outcome in outcomes)])
+def _read_ranks(
+    ranks: Sequence[Sequence[Unit]], together: _Read, alone: _Read, accounts: Mapping[int, Account]
+) -> Iterator[AnyEvent]:
+    learned = Learned()
+    read: list[tuple[Task, Outcome, frozenset[str]]] = []
+    noting = any(len(units) > 1 for units in ranks[:-1])
+    for units in ranks[:-1]:
+        tasks = [Task(unit, learned, noting) for unit in units if unit.is_repeatable]
+        outcomes = yield from together(tasks, accounts)
+        for unit in units:
+            if not unit.is_repeatable:
+                known = learned.joined(outcome.learned for outcome in outcomes)
+                tasks.append(Task(unit, known, noting))
+                outcomes += yield from alone(tasks[-1:], accounts)
+        lessons = [outcome.learned for outcome in outcomes]
+        read += zip(tasks, outcomes, learned.foreign(lessons), strict=True)
+        learned = learned.joined(lessons)
+    judge = Judge([(outcome, more) for _, outcome, more in read])
+    again = [
+        replace(task, again=Again(outcome.learned, more))
+        for task, outcome, more in read
+        if task.unit.is_repeatable and judge.is_concerned(outcome, more)
+    ]
+    yield from together(again, accounts)
+    yield from alone([Task(unit) for unit in ranks[-1]], accounts)
 
 
 @dataclass(frozen=True)

@@ -37,11 +37,16 @@ class Source(Protocol):
 
     position: int
     """Bytes of the (decompressed) input that were consumed whole: where a later run may resume."""
-    sees_all: bool
-    """Whether the Lookout is asked about everything the input holds. False behind a sieve: it never sees what the
-    sieve holds back, so an address that it was not asked about may still be there."""
 
     def __iter__(self) -> Iterator[AnyEvent]: ...
+
+    @property
+    def unseen(self) -> frozenset[str]:
+        """Once it was read: the kinds of event that it may hold besides those the Lookout was asked about.
+
+        None for a source that asks about all it decodes; whatever a sieve may have held back else.
+        """
+        ...
 
     def close(self) -> None:
         """Release the stream. Idempotent."""

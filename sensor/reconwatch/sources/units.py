@@ -13,8 +13,9 @@ import msgspec
 
 from reconwatch.account import Account
 from reconwatch.events import AnyEvent
-from reconwatch.interest import Hindsight, Learned, Lookout
+from reconwatch.interest import Learned, Lookout
 from reconwatch.sources.dialect import Dialect
+from reconwatch.sources.hindsight import Again, Hindsight, Outcome
 from reconwatch.sources.opener import open_content, source_of
 from reconwatch.sources.rotation import goes_on
 from reconwatch.sources.source import Opening, Source
@@ -45,15 +46,10 @@ class Unit:
     size: int = 0
     """Bytes of all."""
 
-
-@dataclass(frozen=True)
-class Again:
-    """What a second reading is for."""
-
-    first: Learned
-    """What the first one learned itself."""
-    more: frozenset[str]
-    """Addresses that only others learned."""
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether it can be read again, and by another process: what comes through a pipe cannot."""
+        return all(isinstance(part.origin, Path) for part in self.parts)
 
 
 @dataclass(frozen=True)
@@ -64,26 +60,9 @@ class Task:
     learned: Learned = field(default_factory=Learned)
     """What the reading begins with."""
     noting: bool = False
-    """Others may learn of addresses what this reading will not know."""
+    """Others may learn of addresses what this reading will not know: what is met by address is noted."""
     again: Again | None = None
     """It was read already: tell what that left out."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a reading leaves behind, besides its events."""
-
-    learned: Learned = field(default_factory=Learned)
-    strangers: bytes | None = None
-    """The addresses that it met and did not know, as msgpack; None if not all of them can be told."""
-    whole: bool = True
-    """It came to its end."""
-
-    def concerned_by(self, addresses: frozenset[str]) -> bool:
-        """Whether the reading might have told more, had it known these addresses."""
-        if not addresses or not self.whole:
-            return False
-        return self.strangers is None or not addresses.isdisjoint(msgspec.msgpack.decode(self.strangers))
 
 
 class Reader:
@@ -109,16 +88,16 @@ class Reader:
             lookout = self._lookout.begun(task.learned, noting=task.noting)
             reading = _Reading(task.unit, lookout, self._funnel, accounts, self._progress)
             yield from reading.events()
-            known = msgspec.msgpack.encode(lookout.strangers) if lookout.strangers is not None else None
-            return Outcome(lookout.learned, known if reading.saw_all else None)
-        lookout = Hindsight(self._lookout, task.learned, again.first, again.more)
+            met = msgspec.msgpack.encode(lookout.met) if lookout.met is not None else b""
+            return Outcome(lookout.learned, met, frozenset(reading.unseen))
+        hindsight = Hindsight(self._lookout, task.learned, again)
         # What cannot be read was told of the first time.
         unsaid = {part.number: Account(part.name) for part in task.unit.parts}
-        yield from _Reading(task.unit, lookout, self._funnel, unsaid, lambda done: None).events()
+        yield from _Reading(task.unit, hindsight, self._funnel, unsaid, lambda done: None).events()
         for number, account in unsaid.items():
             accounts[number].events += account.events
             accounts[number].holds |= account.holds
-        return Outcome(lookout.learned)
+        return Outcome()
 
 
 class _Reading:
@@ -139,7 +118,8 @@ class _Reading:
         self._progress = progress
         self._account = accounts[unit.parts[0].number]
         """That of the input which is being read."""
-        self.saw_all = True
+        self.unseen: set[str] = set()
+        """See `Source.unseen`."""
 
     def events(self) -> Iterator[AnyEvent]:
         """An input that cannot be opened, or fails while it is read, ends alone."""
@@ -147,8 +127,8 @@ class _Reading:
             found = self._opened(self._left.popleft())
             if found is not None:
                 source = source_of(*found)
-                self.saw_all &= source.sees_all
                 yield from self._events(source)
+                self.unseen |= source.unseen
 
     def _events(self, source: Source) -> Iterator[AnyEvent]:
         try:

@@ -23,7 +23,8 @@ import msgspec
 
 from reconwatch.account import Account
 from reconwatch.events import AnyEvent
-from reconwatch.sources.units import Outcome, Reader, Task
+from reconwatch.sources.hindsight import Outcome
+from reconwatch.sources.units import Reader, Task
 
 EVENTS_AT_ONCE = 500
 """Events a message: some 100 kB."""

@@ -28,7 +28,7 @@ class CaptureSource:
     (see `Teller`). Packets of connections that have said what they are cost one look into a table.
     """
 
-    sees_all = True
+    unseen: frozenset[str] = frozenset()
 
     def __init__(self, opening: Opening) -> None:
         self._teller = Teller(opening)

@@ -43,7 +43,6 @@ class ZeekSource:
         self._header = Header()
         self._teller = Teller(opening.lookout, opening.account, opening.input)
         self._wanted = self._sieve = self._new_sieve()
-        self.sees_all = isinstance(self._sieve, EveryLine)
         self._names: list[str] = []
         self._account.dialect = f"zeek {form}"
 
@@ -70,6 +69,11 @@ class ZeekSource:
                 else:
                     todo = None
             self.position = block.offset + block.end
+
+    @property
+    def unseen(self) -> frozenset[str]:
+        """Behind a sieve the kinds of event that its logs tell."""
+        return frozenset() if isinstance(self._wanted, EveryLine) else frozenset(self._account.holds)
 
     def close(self) -> None:
         """Release the stream."""
