@@ -56,6 +56,9 @@ class Everything(Lookout):
     def wants(self, event: Event) -> bool:
         return True
 
+    def names(self, name: str) -> bool:
+        return True
+
 
 def told(path: Path) -> dict[str, set[tuple[str, ...]]]:
     """What our capture reader tells: kind -> (client, what)."""

@@ -175,6 +175,10 @@ class Lookout:
             self.met.note(self.met.bare if known else self.met.unknown, server)
         return known
 
+    def follows(self, *ends: str) -> bool:
+        """Whether a connection between two addresses may be wanted, by what is known when it begins."""
+        return not self.addresses.isdisjoint(ends)
+
     def names(self, name: str) -> bool:
         """Whether a host name (any case, with or without the root dot) is one of interest, by whole labels."""
         return self._names.hold(name)

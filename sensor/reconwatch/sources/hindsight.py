@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from reconwatch.events import Event
+from reconwatch.events import Connection, Event
 from reconwatch.interest import Interest, Learned, Lookout, Met
 
 NAMELESS = frozenset({"tls", "http", "conn", "whois"})
@@ -49,10 +49,18 @@ class Hindsight(Lookout):
         self._then = lookout.begun(began)
         self._now = lookout.begun(Learned(began.addresses | again.more, began.others, began.crowded))
         self.addresses = set(began.addresses | again.first.addresses | again.more)
+        self._decided_early = False
+
+    def follows(self, *ends: str) -> bool:
+        """Whether the second reading would follow a connection that the first did not."""
+        self._decided_early = True
+        return self._now.follows(*ends) and not self._then.follows(*ends)
 
     def wants(self, event: Event) -> bool:
         """Whether the second reading may need the event and the first did not tell it."""
         then, now = self._then.wants(event), self._now.wants(event)
+        if isinstance(event, Connection) and self._decided_early:
+            return now  # what the first reading followed is not followed now
         return now and not then
 
     def wants_hello(self, name: str | None, server: str) -> bool:

@@ -28,6 +28,9 @@ class Everything(Lookout):
     def wants(self, event: Event) -> bool:
         return True
 
+    def names(self, name: str) -> bool:
+        return True
+
     def mask(self, host: str, uri: str) -> str:
         return uri
 

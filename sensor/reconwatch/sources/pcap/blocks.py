@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from typing import BinaryIO, Protocol, cast
 
-BLOCK = 1 << 20
-"""Bytes asked for at a time: large enough that a read costs nothing a packet, small enough to stay in the L2 cache."""
+BLOCK = 2 << 20
+"""Bytes that a window is filled with: enough packets for numpy's calls to cost little each, few enough to be in the
+cache still when their fields are looked at."""
+
+SLACK = 128
+"""Bytes of the buffer behind those read: a fixed-size look at a header may reach beyond the last packet."""
+
+
+class _Readable(Protocol):
+    def readinto(self, buffer: memoryview, /) -> int | None: ...
 
 
 class Window:
-    """The unread part of a stream. `data[at:]` is what is at hand, `base` the offset of `data[0]` in the stream."""
+    """The unread part of a stream. `data[at:end]` is what is at hand, `base` the offset of `data[0]` in the stream.
 
-    __slots__ = ("at", "base", "data", "ended", "stream")
+    The buffer is reused: what is kept beyond the next `has` or `more` must be copied out of it.
+    """
+
+    __slots__ = ("_read", "at", "base", "data", "end", "ended")
 
     def __init__(self, stream: BinaryIO) -> None:
-        self.stream = stream
-        self.data = b""
+        self._read = cast(_Readable, stream).readinto
+        self.data = bytearray(BLOCK + SLACK)
         self.base = 0
         self.at = 0
+        self.end = 0
         self.ended = False
 
     @property
@@ -27,20 +39,21 @@ class Window:
 
     def has(self, count: int) -> bool:
         """Whether `count` bytes from `at` on are at hand, reading on where needed. False only at the end of input."""
-        while len(self.data) - self.at < count:
-            if not self.more():
-                return False
-        return True
-
-    def more(self) -> bool:
-        """Read one more block behind the unread bytes, dropping those before `at`; False at the end of input."""
-        if self.ended:
-            return False
-        chunk = self.stream.read(BLOCK)
-        if not chunk:
-            self.ended = True
-            return False
+        if self.end - self.at >= count:
+            return True
+        room = max(count, BLOCK)
+        data, left = self.data, self.end - self.at
+        if room + SLACK > len(data):
+            self.data = bytearray(room + SLACK)
+            self.data[:left] = data[self.at : self.end]
+        elif self.at:
+            data[:left] = data[self.at : self.end]
         self.base += self.at
-        self.data = self.data[self.at :] + chunk
-        self.at = 0
-        return True
+        self.at, self.end = 0, left
+        with memoryview(self.data) as view:
+            while self.end < room and not self.ended:
+                # A pipe gives 64 KiB at a time; a block is worth waiting for.
+                got = self._read(view[self.end : room]) or 0
+                self.ended = not got
+                self.end += got
+        return self.end >= count

@@ -6,29 +6,25 @@ from collections.abc import Generator, Iterator
 
 from reconwatch.events import AnyEvent
 from reconwatch.sources.pcap import dns
+from reconwatch.sources.pcap.batch import Batch
+from reconwatch.sources.pcap.columns import split
 from reconwatch.sources.pcap.container import open_container
-from reconwatch.sources.pcap.ip import TCP, UDP, Datagrams
-from reconwatch.sources.pcap.link import ETHERNET, UNKNOWN, network
+from reconwatch.sources.pcap.funnel import Funnel
+from reconwatch.sources.pcap.ip import TCP, Datagrams, Transport
+from reconwatch.sources.pcap.link import UNKNOWN, network
 from reconwatch.sources.pcap.tell import Teller
 from reconwatch.sources.pcap.transport import Datagrams as UdpDatagrams
 from reconwatch.sources.pcap.transport import Segments
-from reconwatch.sources.pcap.tunnel import UDP_TUNNELS
 from reconwatch.sources.source import Opening
 
 HOLDS = frozenset({"dns", "answer", "tls", "http", "whois", "conn"})
-
-_TUNNEL_PORTS = frozenset(port.to_bytes(2, "big") for port in UDP_TUNNELS)
-_IPV4, _IPV6, _VLAN = b"\x08\x00", b"\x86\xdd", b"\x81\x00"
 
 
 class CaptureSource:
     """The events of one pcap or pcapng capture, and of those of a rotation that follow it. See `Source`.
 
-    With the funnel the same bytes are decoded by the same readers, but an event that cannot be wanted is never made
-    (see `Teller`). Packets of connections that have said what they are cost one look into a table.
+    With the funnel the same readers read the same bytes, but only those of packets that may tell something.
     """
-
-    unseen: frozenset[str] = frozenset()
 
     def __init__(self, opening: Opening) -> None:
         self._teller = Teller(opening)
@@ -37,10 +33,16 @@ class CaptureSource:
         self._go_on(opening)
         self._tcp = Segments(self._teller, messages)
         self._udp = UdpDatagrams(self._teller, messages)
+        self._funnel = Funnel(self._teller, self._tcp, self._udp) if opening.funnel else None
 
     def close(self) -> None:
         """Release the stream. Idempotent."""
         self._opening.stream.close()
+
+    @property
+    def unseen(self) -> frozenset[str]:
+        """Of connections whose ends are not known when they begin, and of answers for other names, nobody is told."""
+        return frozenset({"conn", "answer"})
 
     def __iter__(self) -> Iterator[AnyEvent]:
         following: Opening | None = self._opening
@@ -66,76 +68,52 @@ class CaptureSource:
 
     def _packets(self) -> Generator[AnyEvent, None, float]:
         """The events known by the end of the file that was taken up; returns the time of its last packet."""
-        ts = 0.0
-        packets = open_container(self._opening.stream, self._account)
-        if packets is None:
-            return ts
-        teller, account = self._teller, self._account
-        out, fast, slow = teller.out, self._fast, self._slow
-        for ts, link, frame, cut in packets:
-            teller.place = packets.number
-            if link != ETHERNET or cut or not fast(ts, frame):
-                slow(ts, link, frame)
-            if out:
-                self.position = packets.position
-                account.records = packets.number
-                yield from out
-                out.clear()
-        self.position = packets.position
-        account.records = packets.number
-        return ts
+        last = 0.0
+        batches = open_container(self._opening.stream, self._account)
+        if batches is None:
+            return last
+        out, read = self._teller.out, self._read
+        for batch in batches:
+            read(batch)
+            self.position = batches.position
+            self._account.records = batches.number
+            yield from out
+            out.clear()
+            if len(batch):
+                last = float(batch.times[-1])
+        self.position = batches.position
+        self._account.records = batches.number
+        return last
 
-    def _fast(self, ts: float, frame: bytes) -> bool:
-        """Read the common case: TCP or UDP in plain IPv4 or IPv6, at most one VLAN tag. False: not done."""
-        size, kind, ip = len(frame), frame[12:14], 14
-        if kind == _VLAN:
-            kind, ip = frame[16:18], 18
-        if kind == _IPV4:
-            if size < ip + 40 or frame[ip] != 0x45 or frame[ip + 6] & 0x3F or frame[ip + 7]:
-                return False
-            protocol, start = frame[ip + 9], ip + 20
-            key = frame[ip + 12 : ip + 24]
-            end = ip + (frame[ip + 2] << 8 | frame[ip + 3])
-        elif kind == _IPV6:
-            if size < ip + 60 or frame[ip] >> 4 != 6:
-                return False
-            protocol, start = frame[ip + 6], ip + 40
-            key = frame[ip + 8 : ip + 44]
-            end = start + (frame[ip + 4] << 8 | frame[ip + 5])
-        else:
-            return False
-        if protocol == TCP:
-            stream = self._tcp.young.get(key)
-            if stream is not None and stream.quiet and not frame[start + 13] & 7:
-                return True
-            if start + 20 <= end <= size:
-                self._tcp.read(ts, key, frame, start, end, 0)
-                return True
-        elif (
-            protocol == UDP
-            and start + 8 <= end <= size
-            and key[-2:] not in _TUNNEL_PORTS
-            and key[-4:-2] not in _TUNNEL_PORTS
-        ):
-            self._udp.read(ts, key, frame, start, end, 0)
-            return True
-        return False
+    def _read(self, batch: Batch) -> None:
+        if self._funnel is None:
+            for number, ts, link, frame, _ in batch.packets():
+                found = self._transport(number, ts, link, frame)
+                if found is not None:
+                    protocol, ends, data, start, end, cut = found
+                    side = self._tcp if protocol == TCP else self._udp
+                    side.read(ts, ends + data[start : start + 4], data, start, end, cut)
+            return
+        tcp, udp, odd = split(batch)
+        found_odd = []
+        for place, (number, ts, link, frame, _) in zip(odd, batch.take(odd).packets(), strict=True):
+            found = self._transport(number, ts, link, frame)
+            if found is not None:
+                found_odd.append((place, found))
+        self._funnel.read(batch, (tcp, udp), found_odd)
 
-    def _slow(self, ts: float, link: int, frame: bytes) -> None:
-        """Read whatever it may be."""
+    def _transport(self, number: int, ts: float, link: int, frame: bytes) -> Transport | None:
+        """The TCP segment or UDP datagram in a packet, if there is one."""
+        self._teller.place = number
         ip = network(link, frame)
         if ip < 0:
             if ip == UNKNOWN:
-                where = f"packet {self._teller.place}"
-                self._account.skip(f"link type {link} is not read", where, "convert the capture to Ethernet")
-            return
-        found = self._internet.read(ts, frame, ip, self._teller.place)
-        if found is None:
-            return
-        protocol, ends, data, start, end, cut = found
-        if start + 4 > end:
-            self._account.skip("a transport header is cut", f"packet {self._teller.place}")
-            return
-        key = ends + data[start : start + 4]
-        side = self._tcp if protocol == TCP else self._udp
-        side.read(ts, key, data, start, end, cut)
+                self._account.skip(
+                    f"link type {link} is not read", f"packet {number}", "convert the capture to Ethernet"
+                )
+            return None
+        found = self._internet.read(ts, frame, ip, number)
+        if found is not None and found[3] + 4 > found[4]:
+            self._account.skip("a transport header is cut", f"packet {number}")
+            return None
+        return found

@@ -6,16 +6,17 @@ from collections.abc import Iterator
 from typing import BinaryIO, Protocol
 
 from reconwatch.account import Account
+from reconwatch.sources.pcap.batch import Batch
 from reconwatch.sources.pcap.blocks import Window
 from reconwatch.sources.pcap.pcapfile import LAYOUTS, PcapReader
 from reconwatch.sources.pcap.pcapng import SECTION, PcapngReader
 
-Packet = tuple[float, int, bytes, int]
-"""(time in epoch seconds, link type, captured bytes, bytes on the wire that were not captured)."""
-
 
 class PacketReader(Protocol):
-    """Yields the packets of one container; counts what it cannot read in the account; never raises on content."""
+    """Yields the packets of one container, a batch at a time, each valid until the next one is asked for.
+
+    Counts what it cannot read in the account; never raises on content.
+    """
 
     number: int
     """Packets met so far, those that could not be read included."""
@@ -25,7 +26,7 @@ class PacketReader(Protocol):
         """Bytes of the input that were consumed whole."""
         ...
 
-    def __iter__(self) -> Iterator[Packet]: ...
+    def __iter__(self) -> Iterator[Batch]: ...
 
 
 def is_capture(head: bytes) -> bool:
@@ -37,7 +38,7 @@ def open_container(stream: BinaryIO, account: Account) -> PacketReader | None:
     """The reader for what `stream` holds; None, with the account told why, if it is no capture."""
     window = Window(stream)
     window.has(4)
-    magic = window.data[:4]
+    magic = bytes(window.data[: min(4, window.end)])
     if magic in LAYOUTS:
         account.dialect = "pcap"
         return PcapReader(window, account)

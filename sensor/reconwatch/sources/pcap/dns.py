@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from struct import unpack_from
 
 from reconwatch.sources.pcap.stream import Reader, Stream
-from reconwatch.sources.pcap.tell import Ends, Teller, address, ends
+from reconwatch.sources.pcap.tell import Ends, Teller, address, ends, turned
 
 PORT = 53
 A, CNAME, AAAA, SVCB, HTTPS = 1, 5, 28, 64, 65
@@ -23,6 +23,12 @@ MAX_POINTERS = 32
 """Jumps followed in one name: an honest one has one or two, and each must point backwards or forwards only so often."""
 
 MAX_NAME = 255
+
+ASKED_LIFE = 60.0
+"""Seconds that an answer may come behind its query: resolvers give up after some 30 (BIND's resolver-query-timeout)."""
+
+MOST_ASKED = 16_384
+"""Queries for names of interest that are remembered; at some 300 bytes each this is 5 MB."""
 _POINTER_TO_QUESTION = b"\xc0\x0c"
 
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_*+/=@:~,;!$&'()%#^|?<>[]{}`\"\\")
@@ -156,43 +162,56 @@ def read_answers(message: bytes, name: str, at: int, count: int) -> tuple[tuple[
 class Messages:
     """Tells what DNS messages say."""
 
-    __slots__ = ("_questions", "_teller")
+    __slots__ = ("_asked", "_questions", "_teller")
 
     def __init__(self, teller: Teller) -> None:
         self._teller = teller
         self._questions = Questions()
+        self._asked: dict[tuple[bytes, bytes, str, int], float] = {}
+        """Queries that were seen, by client and server, identifier, name and type: when."""
 
-    def read(self, message: bytes, ts: float, key: bytes, asked: bool) -> bool:
-        """Tell one message that went from the source of `key` to its destination; whether it was a query.
+    def name(self, message: bytes) -> str:
+        """The name in the first question; raises Malformed."""
+        return self._questions.first(message)[0]
 
-        `asked`: the query of a response was seen. Where it was not, the response stands for it: it repeats the
-        question.
+    def read(self, message: bytes, ts: float, key: bytes) -> None:
+        """Tell one message that went from the source of `key` to its destination.
+
+        Where the query of a response was not seen, the response stands for it: it repeats the question.
         """
         if len(message) < 12:
             raise Malformed
         flags, questions, answers = unpack_from(">HHH", message, 2)
         # An update (opcode 5, RFC 2136) has a zone where others have a question.
         if flags & 0x7800 == 0x2800 or not 1 <= questions <= MAX_QUESTIONS:
-            return False
+            return
         name, qtype, at = self._questions.first(message)
-        response = flags & 0x8000
-        at_ends = _asker_first(ends(key), bool(response))
-        if not response or not asked:
-            self._teller.query(ts, at_ends, name, qtype)
+        response = bool(flags & 0x8000)
+        asker = turned(key) if response else key
+        at_ends = ends(asker)
+        self._question(ts, at_ends, name, qtype, (asker, message[:2], name, qtype), response)
         for _ in range(questions - 1):
             other, at = read_name(message, at)
-            if not response or not asked:
-                self._teller.query(ts, at_ends, other, int.from_bytes(message[at : at + 2], "big"))
+            kind = int.from_bytes(message[at : at + 2], "big")
+            self._question(ts, at_ends, other, kind, (asker, message[:2], other, kind), response)
             at += 4
         if response and answers:
             addresses, ech = read_answers(message, name, at, answers)
             if addresses or ech:
                 self._teller.answer(ts, at_ends, name, addresses, ech)
-        return not response
 
-
-def _asker_first(at: Ends, response: bool) -> Ends:
-    return (at[2], at[3], at[0], at[1]) if response else at
+    def _question(
+        self, ts: float, at: Ends, name: str, qtype: int, query: tuple[bytes, bytes, str, int], response: bool
+    ) -> None:
+        if not self._teller.names(name):
+            return
+        if response and abs(ts - self._asked.get(query, -ASKED_LIFE)) < ASKED_LIFE:
+            return
+        self._teller.query(ts, at, name, qtype)
+        if not response:
+            if len(self._asked) >= MOST_ASKED:
+                del self._asked[next(iter(self._asked))]
+            self._asked[query] = ts
 
 
 class MessageReader:
@@ -226,9 +245,8 @@ class MessageReader:
 
     def _message(self, message: bytes) -> bool:
         stream = self._stream
-        asked = stream.peer.spoke
         try:
-            self._messages.read(message, self._since, stream.key, asked)
+            self._messages.read(message, self._since, stream.key)
         except Malformed:
             stream.flow.teller.account.skip("a DNS message is malformed", f"packet {stream.flow.teller.place}")
             return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 
 from reconwatch.sources.pcap.http2 import PREFACE, FrameReader
@@ -35,17 +36,17 @@ Anew = Callable[[Stream], Reader]
 _WAIT, _LEAVE = -1, -2
 
 
-def request_line(data: bytes, at: int = 0) -> re.Match[bytes] | None:
-    """The request line (RFC 9112 section 3) at `at`, if its line feed is there."""
-    end = data.find(b"\n", at)
+def request_line(data: bytes | bytearray, at: int = 0, stop: int = sys.maxsize) -> re.Match[bytes] | None:
+    """The request line (RFC 9112 section 3) at `at`, if its line feed is there, before `stop`."""
+    end = data.find(b"\n", at, stop)
     if end < 0:
         return None
     return REQUEST_LINE.fullmatch(data, at, end + 1) or _SIMPLE_REQUEST.fullmatch(data, at, end + 1)
 
 
-def may_become_request(data: bytes, at: int = 0) -> bool:
-    """Whether `data[at:]`, which holds no whole line, could be the beginning of a request line."""
-    return _BEGINNING.match(data, at) is not None
+def may_become_request(data: bytes | bytearray, at: int = 0, stop: int = sys.maxsize) -> bool:
+    """Whether `data[at:stop]`, which holds no whole line, could be the beginning of a request line."""
+    return _BEGINNING.match(data, at, stop) is not None
 
 
 def split_target(target: str, host: str) -> tuple[str, str]:

@@ -7,8 +7,10 @@ import struct
 from collections.abc import Iterator
 
 import msgspec
+import numpy as np
 
 from reconwatch.account import Account
+from reconwatch.sources.pcap.batch import Batch, rows
 from reconwatch.sources.pcap.blocks import Window
 
 FILE_HEADER = 24
@@ -46,8 +48,10 @@ class PcapReader:
         self.number = 0
         self._window = window
         self._account = account
-        self._layout = LAYOUTS[window.data[:4]]
+        self._layout = LAYOUTS[bytes(window.data[:4])]
         self._record = struct.Struct(self._layout.order + "IIII")
+        self._captured = struct.Struct(self._layout.order + "I").unpack_from
+        self._link = 0
         self._seconds = 0
 
     @property
@@ -55,30 +59,50 @@ class PcapReader:
         """Bytes of the input that were consumed whole."""
         return self._window.position
 
-    def __iter__(self) -> Iterator[tuple[float, int, bytes, int]]:
+    def __iter__(self) -> Iterator[Batch]:
         window = self._window
         if not window.has(FILE_HEADER):
             self._account.fail("the file header is cut: the capture holds no packets")
             return
         # The upper bits of the field tell the length of a frame check sequence (draft, section 4).
-        link = struct.unpack_from(self._layout.order + "I", window.data, 20)[0] & 0xFFFF
+        self._link = struct.unpack_from(self._layout.order + "I", window.data, 20)[0] & 0xFFFF
         window.at = FILE_HEADER
-        unpack, header, scale = self._record.unpack_from, self._layout.header, 1 / self._layout.fraction
         while True:
-            data, at, size = window.data, window.at, len(window.data)
-            while at + header <= size:
-                seconds, fraction, captured, length = unpack(data, at)
-                end = at + header + captured
-                if end > size or captured > MAX_RECORD:
-                    break
-                self.number += 1
-                self._seconds = seconds
-                window.at = at = end
-                cut = length - captured
-                yield seconds + fraction * scale, link, data[end - captured : end], cut if cut > 0 else 0
+            heads = self._walk()
+            if heads:
+                yield self._batch(heads)
             if not self._refill():
                 break
-        yield from self._tail(link, scale)
+        yield from self._tail()
+
+    def _walk(self) -> list[int]:
+        """Where the records begin that lie whole in the window; moves behind them."""
+        window, header, captured_at = self._window, self._layout.header, self._captured
+        data, at, last = window.data, window.at, window.end - self._layout.header
+        heads: list[int] = []
+        append = heads.append
+        while at <= last:
+            (captured,) = captured_at(data, at + 8)
+            if captured > MAX_RECORD:
+                break
+            append(at)
+            at += captured + header
+        if at > window.end:
+            at = heads.pop()
+        window.at = at
+        return heads
+
+    def _batch(self, heads: list[int]) -> Batch:
+        data, header = self._window.data, self._layout.header
+        at = np.array(heads)
+        fields = rows(data, at, 16).view(self._layout.order + "u4")
+        seconds, captured, length = fields[:, 0], fields[:, 2].astype(np.int64), fields[:, 3].astype(np.int64)
+        times = seconds + fields[:, 1] * (1 / self._layout.fraction)
+        self._seconds = int(seconds[-1])
+        numbers = np.arange(self.number + 1, self.number + 1 + len(heads))
+        self.number += len(heads)
+        cut = np.maximum(length - captured, 0)
+        return Batch(data, numbers, at + header, captured, cut, times, np.full(len(heads), self._link))
 
     def _refill(self) -> bool:
         """Get to a next whole record: by reading on, or by searching for one. False when there is none."""
@@ -100,25 +124,28 @@ class PcapReader:
         self.number -= 1
         return False
 
-    def _tail(self, link: int, scale: float) -> Iterator[tuple[float, int, bytes, int]]:
+    def _tail(self) -> Iterator[Batch]:
         """What is left when no whole record follows: nothing, or one cut record whose bytes are still read."""
         window, header = self._window, self._layout.header
         window.has(header + MAX_RECORD)
-        rest = len(window.data) - window.at
+        rest = window.end - window.at
         if not rest:
             return
-        self.number += 1
-        place = f"packet {self.number} at byte {window.position}"
+        place = f"packet {self.number + 1} at byte {window.position}"
         if rest < header:
+            self.number += 1
             self._account.skip("the last record is cut", place, "the capture was stopped or copied half-way")
             return
-        seconds, fraction, captured, length = self._record.unpack_from(window.data, window.at)
+        captured, length = self._record.unpack_from(window.data, window.at)[2:]
         if captured > MAX_RECORD:
+            self.number += 1
             self._account.skip("a record's length is not credible", place, "the rest of the capture cannot be read")
             return
         self._account.skip("the last record is cut", place, "the capture was stopped or copied half-way")
-        frame = window.data[window.at + header :]
-        yield seconds + fraction * scale, link, frame, max(length, captured) - len(frame)
+        batch = self._batch([window.at])
+        batch.sizes[0] = rest - header
+        batch.cut[0] = max(length, captured) - (rest - header)
+        yield batch
 
     def _resync(self) -> bool:
         """Move the window to the next credible record within reach.
@@ -128,22 +155,22 @@ class PcapReader:
         """
         window = self._window
         window.has(RESYNC_REACH)
-        data, start = window.data, window.at
         if not self.number or not self._seconds:
             return False
         shift = 2 if self._layout.order == "<" else 0
         halves = [struct.pack(self._layout.order + "H", (self._seconds >> 16) + n & 0xFFFF) for n in (0, 1)]
         either = re.compile(b"|".join(re.escape(half) for half in halves), re.DOTALL)
-        for found in either.finditer(data, start + 1 + shift, start + RESYNC_REACH):
+        stop = min(window.end, window.at + RESYNC_REACH)
+        for found in either.finditer(window.data, window.at + 1 + shift, stop):
             if self._credible(found.start() - shift):
                 window.at = found.start() - shift
                 return True
         return False
 
     def _credible(self, at: int, follow: bool = True) -> bool:
-        data, header = self._window.data, self._layout.header
-        if at + header > len(data):
-            return at == len(data) and not follow
+        data, size, header = self._window.data, self._window.end, self._layout.header
+        if at + header > size:
+            return at == size and not follow
         seconds, fraction, captured, length = self._record.unpack_from(data, at)
         if fraction >= self._layout.fraction or not 14 <= captured <= min(length, MAX_RECORD):
             return False

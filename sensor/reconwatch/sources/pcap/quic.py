@@ -97,7 +97,7 @@ class ClientKeys:
 class Initials:
     """The Initials of one UDP flow, in one direction, until its hello is known."""
 
-    __slots__ = ("_body", "_keys", "_packets", "_pieces", "_size", "_version", "since")
+    __slots__ = ("_client", "_keys", "_packets", "_pieces", "_size", "_version", "since")
 
     def __init__(self, since: float) -> None:
         self.since = since
@@ -107,7 +107,8 @@ class Initials:
         self._pieces: dict[int, bytes] = {}
         self._size = 0
         self._packets = 0
-        self._body = b""
+        self._client: bytes | None = None
+        """Who sent an Initial that could be opened."""
 
     @property
     def held(self) -> int:
@@ -124,14 +125,21 @@ class Initials:
         """So many packets gave no hello that there is no point in going on."""
         return self._packets >= MAX_PACKETS
 
-    def feed(self, datagram: bytes) -> tuple[str | None, tuple[str, ...]] | None:
-        """(server name, ALPN) once the hello is whole. Coalesced packets of other types are stepped over."""
-        at = 0
+    def feed(self, datagram: bytes, sender: bytes) -> tuple[str | None, tuple[str, ...]] | None:
+        """(server name, ALPN) once the hello is whole. Coalesced packets of other types are stepped over.
+
+        `sender` tells the two directions of the flow apart.
+        """
+        if self._client is not None and sender != self._client:
+            return None  # the server's Initials: protected with keys of its own, and no hello of a client's
+        before, at = self._keys, 0
         try:
             while at + 7 <= len(datagram) and datagram[at] & 0xC0 == 0xC0:
                 at = self._packet(datagram, at)
         except Malformed:
             pass
+        if self._keys is not before:
+            self._client = sender
         return self._hello()
 
     def partial(self) -> str | None:

@@ -26,11 +26,12 @@ class Recogniser:
 
     __slots__ = ("_data", "_left", "_since", "_stream", "held")
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, left: int = MAX_SEGMENTS) -> None:
+        """`left`: segments to look at, before the stream is given up."""
         self._stream = stream
         self._data = b""
         self._since = 0.0
-        self._left = MAX_SEGMENTS
+        self._left = left
         self.held = 0
 
     def feed(self, chunk: bytes, ts: float) -> Reader | None:
@@ -70,6 +71,14 @@ class Recogniser:
     def _wait(self, data: bytes, since: float) -> Reader:
         self._data, self._since, self.held = data, since, len(data)
         return self
+
+
+def is_head(data: bytes | bytearray, start: int, stop: int) -> bool:
+    """Whether the segment `data[start:stop]`, which begins with a graphic character, may begin a request."""
+    end = data.find(b"\n", start, stop)
+    if end < 0:
+        return stop - start < MAX_LINE and may_become_request(data, start, stop)
+    return request_line(data, start, end + 1) is not None
 
 
 def _behind_preambles(chunk: bytes) -> bytes:

@@ -41,11 +41,15 @@ class Reader(Protocol):
 class Flow:
     """One TCP connection."""
 
-    __slots__ = ("answered", "closed", "down", "ended", "established", "opened", "service", "start", "teller", "up")
+    __slots__ = (
+        "answered", "closed", "down", "ended", "established", "followed", "opened", "service", "start", "teller", "up",
+    )  # fmt: skip
 
-    def __init__(self, teller: Teller, start: float, client_key: bytes, opened: bool) -> None:
+    def __init__(self, teller: Teller, start: float, client_key: bytes, opened: bool, followed: bool) -> None:
         self.teller = teller
         self.start = start
+        self.followed = followed
+        """It is to be told as a Connection, whatever it carries."""
         self.up = Stream(self, client_key)
         """From the client, as far as is known."""
         self.down = Stream(self, turned(client_key))
@@ -55,7 +59,7 @@ class Flow:
         """A SYN/ACK was seen."""
         self.established = False
         self.ended = False
-        """Told as a Connection: both sides said FIN, or one RST."""
+        """Both sides said FIN, or one RST."""
         self.closed = False
         """Forgotten by the table."""
         self.service: str | None = None
@@ -64,7 +68,8 @@ class Flow:
         """Tell the connection, once."""
         if not self.ended:
             self.ended = True
-            self.teller.connection(self.start, self.up.key, "tcp", self.established, self.service)
+            if self.followed:
+                self.teller.connection(self.start, self.up.key, "tcp", self.established, self.service)
 
     def close(self) -> bool:
         """Read what still waits, as nothing follows, and tell the connection; whether a message was left half read."""
@@ -83,7 +88,7 @@ class Stream:
     Of overlapping bytes the first to come win, so that a later packet cannot rewrite what was read.
     """
 
-    __slots__ = ("finished", "first", "flow", "key", "next", "quiet", "reader", "rest", "size", "spoke", "waiting")
+    __slots__ = ("finished", "first", "flow", "key", "next", "reader", "rest", "size", "spoke", "waiting", "woken")
 
     def __init__(self, flow: Flow, key: bytes) -> None:
         self.flow = flow
@@ -99,8 +104,8 @@ class Stream:
         hundred times in one segment must not nest a hundred calls deep."""
         self.waiting: list[tuple[int, bytes, float]] = []
         """Segments (sequence number, bytes, time) behind a missing one, in order, not overlapping."""
-        self.quiet = False
-        """Only SYN, FIN and RST can still tell anything."""
+        self.woken = False
+        """It is read though nobody had read it any more, and whoever steps over its packets does not know yet."""
         self.spoke = False
         self.finished = False
         self.size = 0
@@ -126,7 +131,7 @@ class Stream:
         """Have the other direction read by `reader` from its next segment on, if nobody reads it."""
         peer = self.peer
         if peer.reader is None:
-            peer.reader, peer.next, peer.quiet = reader, None, False
+            peer.reader, peer.next, peer.woken = reader, None, True
 
     def held(self) -> int:
         """Bytes kept right now."""

@@ -8,7 +8,6 @@ from socket import AF_INET, AF_INET6, inet_ntop
 from typing import Literal
 
 from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, WhoisQuery
-from reconwatch.interest import NAMED_BY_THEMSELVES
 from reconwatch.sources.pcap.ip import CUT
 from reconwatch.sources.source import Opening
 from reconwatch.sources.spelling import canonical
@@ -25,7 +24,8 @@ def address(packed: bytes) -> str:
     if len(packed) == 4:
         return inet_ntop(AF_INET, packed)
     written = inet_ntop(AF_INET6, packed)
-    return canonical(written) or written
+    # Only the mixed notation is a matter of taste.
+    return canonical(written) or written if "." in written else written
 
 
 def ends(key: bytes) -> Ends:
@@ -81,6 +81,29 @@ class Teller:
         """What is told from now on belongs to another input: the next of a rotation."""
         self._input, self.account, self.place = opening.input, opening.account, 0
 
+    @property
+    def addresses(self) -> set[str]:
+        """The addresses of interest, as learned so far."""
+        return self._lookout.addresses
+
+    @property
+    def lessons(self) -> int:
+        """Changes with every address that is learned or let go."""
+        return len(self._lookout.addresses) + 2 * len(self._lookout.crowded)
+
+    @property
+    def ports(self) -> frozenset[int]:
+        """The ports of interest."""
+        return self._lookout.interest.ports
+
+    def greets(self, name: str) -> bool:
+        """Whether a hello that names `name` is wanted."""
+        return self._lookout.wants_hello(name, "")
+
+    def asks(self, host: str, uri: str) -> bool:
+        """Whether a request is wanted, whoever it goes to; unknown, and so true, if it names no host."""
+        return not host or self._lookout.wants_request(host, uri, "")
+
     def _tell(self, event: AnyEvent) -> None:
         if self._lookout.wants(event):
             self.account.events += 1
@@ -90,11 +113,13 @@ class Teller:
         """The packet that is being read was cut where something might have been told."""
         self.account.hidden("cut_packets", f"packet {self.place}", CUT)
 
+    def names(self, name: str) -> bool:
+        """Whether a host name is one of interest."""
+        return self._lookout.names(name)
+
     def query(self, ts: float, at: Ends, name: str, qtype: int) -> None:
         """A DNS question."""
         client, client_port, server, server_port = at
-        if self._funnel and not self._lookout.names(name):
-            return
         self._tell(
             DnsQuery(
                 ts=ts, client=client, client_port=client_port, server=server, server_port=server_port,
@@ -151,16 +176,23 @@ class Teller:
             )
         )  # fmt: skip
 
+    def follows(self, key: bytes) -> bool:
+        """Whether a connection that begins now may be wanted for where it goes, whoever turns out to be its client.
+
+        What an answer teaches later is no reason: nobody connected because of it.
+        """
+        ports = self._lookout.interest.ports
+        if int.from_bytes(key[-4:-2], "big") in ports or int.from_bytes(key[-2:], "big") in ports:
+            return True
+        if not self._lookout.addresses:
+            return False
+        size = (len(key) - 4) // 2
+        return self._lookout.follows(address(key[:size]), address(key[size:-4]))
+
     def connection(
         self, ts: float, key: bytes, proto: Literal["tcp", "udp"], established: bool | None, service: str | None
     ) -> None:
-        """A connection from the source of `key` to its destination; nothing is built for what cannot be wanted."""
-        size = (len(key) - 4) // 2
-        port = int.from_bytes(key[-2:], "big")
-        if port not in self._lookout.interest.ports and (
-            service in NAMED_BY_THEMSELVES or not self._lookout.knows(address(key[size:-4]))
-        ):
-            return
+        """A connection from the source of `key` to its destination."""
         client, client_port, server, server_port = ends(key)
         self._tell(
             Connection(

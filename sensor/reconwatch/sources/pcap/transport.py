@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from struct import unpack_from
 
 from reconwatch.sources.pcap import dns, whois
@@ -33,6 +34,19 @@ def client_key(key: bytes) -> bytes:
     return turned(key) if key[-4:-2] < key[-2:] else key
 
 
+@dataclass(slots=True)
+class Direction:
+    """One side of a connection that was watched from afar (`tcp_triage`)."""
+
+    looked_at: bool
+    """It may yet say something that a `Recogniser` would take up."""
+    left: int
+    """Segments that are still looked at."""
+    next: int | None
+    """Sequence number of the next byte to be read, where it is known."""
+    finished: bool
+
+
 class Segments:
     """The TCP side."""
 
@@ -42,7 +56,40 @@ class Segments:
         self._held = 0
         self._ended = False
         self._table: Table[Stream] = Table(2 * MAX_FLOWS, self._evict)
-        self.young = self._table.young
+        self.awake: list[Flow] = []
+        """Flows of which a direction is read anew that nobody had read."""
+
+    def find(self, key: bytes) -> Flow | None:
+        """The connection of `key`, in either direction, as far as it is being read here."""
+        stream = self._table.find(key)
+        return None if stream is None else stream.flow
+
+    def resume(
+        self, key: bytes, opened: bool, ended: bool, first: int, source: Direction, destination: Direction
+    ) -> None:
+        """Read on where a connection from `key`'s source, its client if `opened`, stands.
+
+        `first`: the client's first sequence number. It is not followed, so it does not matter when it began.
+        """
+        up = key if opened else client_key(key)
+        flow = Flow(self._teller, 0.0, up, opened, followed=False)
+        flow.established, flow.ended = True, ended
+        sides = (source, destination) if up == key else (destination, source)
+        for stream, side in zip((flow.up, flow.down), sides, strict=True):
+            stream.next = stream.first = side.next
+            stream.finished = side.finished
+            if side.looked_at:
+                stream.reader = Recogniser(stream, side.left)
+            self._table.put(stream.key, stream)
+        if opened:
+            flow.up.first = first
+
+    def retire(self, flow: Flow) -> bool:
+        """Forget a connection if nothing it carries can tell anything any more, and it is not followed; whether so."""
+        if flow.followed or flow.up.reader or flow.down.reader:
+            return False
+        self._close(flow)
+        return True
 
     def read(self, ts: float, key: bytes, data: bytes, at: int, end: int, cut: int) -> None:
         """One segment, whose header begins at `at`; `cut` bytes behind `end` were not captured."""
@@ -51,11 +98,14 @@ class Segments:
             self._teller.account.skip("a TCP header is malformed or cut", f"packet {self._teller.place}")
             return
         seq, flags, start = int.from_bytes(data[at + 4 : at + 8], "big"), data[at + 13], at + offset
-        stream = self.young.get(key) or self._table.find(key)
+        stream = self._table.find(key)
         if stream is None or (flags & SYN and not flags & ACK and _reused(stream, seq)):
             if stream is not None:
                 self._close(stream.flow)
             if flags & RST:
+                return
+            # A bare ACK opens nothing but what is told as a connection anyway.
+            if not flags & (SYN | FIN) and start >= end and not cut and not self._teller.follows(key):
                 return
             stream = self._open(ts, key, flags)
         flow = stream.flow
@@ -66,7 +116,8 @@ class Segments:
                 flow.established = True
         elif start >= end and not flags & (FIN | RST) and not cut:
             return
-        if stream.first is None:
+        # A bare ACK may be a keep-alive's, whose number lies before the first byte (RFC 9293 section 3.8.4).
+        if stream.first is None and (start < end or cut or flags & (SYN | FIN | RST)):
             stream.first = stream.next = seq
         if start < end:
             if not stream.spoke:
@@ -81,7 +132,9 @@ class Segments:
         reader = stream.reader
         if (reader is not None and (reader.held or stream.waiting)) or stream.size:
             self._count(stream)
-        stream.quiet = reader is None and (stream.spoke or flow.established)
+        if stream.peer.woken:
+            stream.peer.woken = False
+            self.awake.append(flow)
 
     def close(self) -> None:
         """The input is at its end."""
@@ -91,7 +144,7 @@ class Segments:
     def _open(self, ts: float, key: bytes, flags: int) -> Stream:
         opened = bool(flags & SYN)
         up = (turned(key) if flags & ACK else key) if opened else client_key(key)
-        flow = Flow(self._teller, ts, up, opened)
+        flow = Flow(self._teller, ts, up, opened, self._teller.follows(key))
         port = up[-2:]
         if port == b"\x00\x35":
             flow.up.reader = dns.MessageReader(flow.up, self._messages)
@@ -168,16 +221,16 @@ def _reused(stream: Stream, seq: int) -> bool:
 class Exchange:
     """One UDP flow."""
 
-    __slots__ = ("asked", "ended", "initials", "key", "last", "quiet", "service", "start")
+    __slots__ = ("ended", "followed", "initials", "key", "last", "quiet", "service", "start")
 
-    def __init__(self, start: float, key: bytes) -> None:
+    def __init__(self, start: float, key: bytes, followed: bool) -> None:
         self.start = self.last = start
+        self.followed = followed
+        """It is to be told as a Connection, whatever it carries."""
         self.key = key
         """From the client to the server."""
         self.ended = False
         self.service: str | None = None
-        self.asked = False
-        """A DNS query was seen."""
         self.initials: Initials | None = None
         self.quiet = False
         """Its payloads can tell nothing any more."""
@@ -191,10 +244,24 @@ class Datagrams:
         self._messages = messages
         self._held = 0
         self._table: Table[Exchange] = Table(2 * MAX_FLOWS, self._end)
-        self.young = self._table.young
 
-    def read(self, ts: float, key: bytes, data: bytes, at: int, end: int, cut: int) -> None:
-        """One datagram, whose header begins at `at`; `cut` bytes behind `end` were not captured."""
+    def find(self, key: bytes) -> Exchange | None:
+        """The flow of `key`, in either direction, as far as it is being read here."""
+        return self._table.find(key)
+
+    def retire(self, exchange: Exchange) -> bool:
+        """Forget a flow if nothing it carries can tell anything any more, and it is not followed; whether so."""
+        if exchange.followed or exchange.initials is not None:
+            return False
+        exchange.ended = True
+        self._forget(exchange)
+        return True
+
+    def read(self, ts: float, key: bytes, data: bytes, at: int, end: int, cut: int, going_on: bool = False) -> None:
+        """One datagram, whose header begins at `at`; `cut` bytes behind `end` were not captured.
+
+        `going_on`: its flow began earlier and was not to be followed, though it may be new here.
+        """
         if at + 8 > end:
             self._teller.account.skip("a UDP header is malformed or cut", f"packet {self._teller.place}")
             return
@@ -202,14 +269,15 @@ class Datagrams:
         if length >= 8:
             end = min(end, at + length)
         exchange = self._table.find(key)
-        if exchange is None or ts - exchange.last > UDP_LIFE:
+        if exchange is None or (ts - exchange.last > UDP_LIFE and not going_on):
             if exchange is not None:
                 self._forget(exchange)
-            exchange = self._open(ts, key, data[at + 10 : at + 11] >= b"\x80")
+            exchange = self._open(ts, key, data[at + 10 : at + 11] >= b"\x80", not going_on)
         exchange.last = ts
         source, destination = key[-4:-2], key[-2:]
         if source == b"\x00\x35" or destination == b"\x00\x35":
-            self._name_service(exchange, ts, key, data[at + 8 : end], cut)
+            if self.message(ts, key, data[at + 8 : end], cut):
+                exchange.service = "dns"
         elif not exchange.quiet and data[at + 9 : at + 13] in VERSIONS and data[at + 8] & 0xC0 == 0xC0:
             self._initial(exchange, ts, key, data[at + 8 : end])
 
@@ -217,28 +285,30 @@ class Datagrams:
         """The input is at its end."""
         self._table.clear()
 
-    def _open(self, ts: float, key: bytes, response: bool) -> Exchange:
+    def _open(self, ts: float, key: bytes, response: bool, may_follow: bool) -> Exchange:
         """`response`: what the QR bit would say, were it DNS."""
         # The first to speak is the client, unless only its own port is a service's: the capture began late.
         source, destination = key[-4:-2], key[-2:]
         late = source < b"\x04\x00" <= destination or (source == destination == b"\x00\x35" and response)
-        exchange = Exchange(ts, turned(key) if late else key)
+        exchange = Exchange(ts, turned(key) if late else key, may_follow and self._teller.follows(key))
         self._table.put(key, exchange)
         self._table.put(turned(key), exchange)
         return exchange
 
-    def _name_service(self, exchange: Exchange, ts: float, key: bytes, message: bytes, cut: int) -> None:
+    def message(self, ts: float, key: bytes, message: bytes, cut: int = 0) -> bool:
+        """The payload of a datagram to or from port 53; whether it is DNS."""
         account = self._teller.account
         if cut:
             self._teller.cut()
         if int.from_bytes(key[-4:-2], "big") in MULTICAST_NAMES or int.from_bytes(key[-2:], "big") in MULTICAST_NAMES:
-            return
+            return False
         try:
-            exchange.asked |= self._messages.read(message, ts, key, exchange.asked)
-            exchange.service = "dns"
+            self._messages.read(message, ts, key)
         except dns.Malformed:
             if not cut:
                 account.skip("a DNS message is malformed", f"packet {self._teller.place}")
+            return False
+        return True
 
     def _initial(self, exchange: Exchange, ts: float, key: bytes, datagram: bytes) -> None:
         """A QUIC packet with a long header; those of the server cannot be opened and change nothing."""
@@ -247,7 +317,7 @@ class Datagrams:
             exchange.initials = Initials(ts)
         initials = exchange.initials
         before = initials.held
-        told = initials.feed(datagram)
+        told = initials.feed(datagram, key)
         self._held += initials.held - before
         if told is not None:
             self._release(exchange, initials)
@@ -275,7 +345,8 @@ class Datagrams:
         self._table.drop(turned(exchange.key))
         if exchange.initials is not None:
             self._undecodable(exchange, exchange.initials)
-        self._teller.connection(exchange.start, exchange.key, "udp", None, exchange.service)
+        if exchange.followed:
+            self._teller.connection(exchange.start, exchange.key, "udp", None, exchange.service)
 
     def _end(self, exchange: Exchange) -> None:
         """Eviction of either key; both go together."""

@@ -1,0 +1,201 @@
+"""The funnel of captures: of each batch, only what may tell something is read packet by packet.
+
+Everything that is read is read in the order of the capture, by the same readers as without the funnel. What a DNS
+answer teaches meanwhile is looked for in the rest of the batch at once.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+
+from reconwatch.sources.pcap import dns, whois
+from reconwatch.sources.pcap.batch import Batch
+from reconwatch.sources.pcap.columns import Columns
+from reconwatch.sources.pcap.handover import OddHandover, TcpHandover, UdpHandover, key_at
+from reconwatch.sources.pcap.ip import TCP, Transport
+from reconwatch.sources.pcap.ledger import Ledger
+from reconwatch.sources.pcap.tcp_triage import TcpTriage
+from reconwatch.sources.pcap.tell import Teller, ends
+from reconwatch.sources.pcap.tls import read_hello
+from reconwatch.sources.pcap.transport import Datagrams, Segments
+from reconwatch.sources.pcap.udp_triage import UdpTriage
+from reconwatch.sources.pcap.watch import Watch
+
+
+class Act(IntEnum):
+    """What to do with a packet; of one packet, in this order."""
+
+    ODD = 0
+    SEGMENT = 1
+    HELLO = 2
+    DATAGRAM = 3
+    GOING_ON = 4
+    """A datagram whose flow began earlier, and is not followed."""
+    MESSAGE = 5
+
+
+Task = tuple[int, Act, int]
+"""(index in the batch, what to do, index in the columns, the hellos or the odd transports)."""
+
+_ALWAYS = np.zeros(65_536, bool)
+_ALWAYS[[dns.PORT, whois.PORT]] = True
+"""Ports whose TCP connections are read whole."""
+
+
+class Funnel:
+    """Reads one batch after the other. The readers are those of the careful path, and are shared with it."""
+
+    def __init__(self, teller: Teller, segments: Segments, datagrams: Datagrams) -> None:
+        self.teller = teller
+        self.segments, self.datagrams = segments, datagrams
+        self.tcp, self.udp = Ledger(), Ledger()
+        self.tcp_triage = TcpTriage(self.tcp)
+        self.udp_triage = UdpTriage(self.udp, teller.names)
+        self.ports = np.zeros(65_536, bool)
+        self.ports[list(teller.ports)] = True
+        self.watch = Watch()
+        self._lessons = 0
+
+    def read(self, batch: Batch, columns: tuple[Columns, Columns], odd: list[tuple[int, Transport]]) -> None:
+        """Read a batch: its plain TCP and UDP packets, and the transports of its odd ones by their index."""
+        if self.teller.lessons != self._lessons:
+            self._lessons = self.teller.lessons
+            self.watch = Watch(self.teller.addresses)
+        Pass(self, batch, columns, odd).run()
+
+
+class Pass:
+    """One batch going through the funnel."""
+
+    def __init__(
+        self, funnel: Funnel, batch: Batch, columns: tuple[Columns, Columns], odd: list[tuple[int, Transport]]
+    ) -> None:
+        self._batch, self._data = batch, batch.data
+        self._teller, self._segments, self._datagrams = funnel.teller, funnel.segments, funnel.datagrams
+        self._tcp, self._udp = tcp, udp = columns
+        self._known = set(funnel.teller.addresses)
+        """Addresses that everything in the batch was looked through for."""
+        self._lessons = funnel.teller.lessons
+        self._transports = [transport for _, transport in odd]
+        self._odd_keys = [ends + data[start : start + 4] for _, ends, data, start, _, _ in self._transports]
+        protocols = [transport[0] for transport in self._transports]
+        odd_keys = list(zip(protocols, self._odd_keys, strict=True))
+        self._odd = OddHandover(odd_keys, funnel.tcp, funnel.udp, self._segments)
+        tasks: list[Task] = [(place, Act.ODD, number) for number, (place, _) in enumerate(odd)]
+
+        watched = funnel.ports[tcp.sport] | funnel.ports[tcp.dport]
+        if funnel.watch:
+            watched |= funnel.watch.ends(tcp)
+        always = _ALWAYS[tcp.sport] | _ALWAYS[tcp.dport]
+        flows, careful, self._hellos = funnel.tcp_triage.look(self._data, tcp, watched, always)
+        self._streams = TcpHandover(batch, flows, careful, funnel.tcp, self._segments)
+        tasks += self._of(tcp, Act.SEGMENT, self._streams.begin())
+        firsts = tcp.place[self._hellos.first].tolist()
+        tasks += [(place, Act.HELLO, number) for number, place in enumerate(firsts)]
+
+        watched = funnel.ports[udp.sport] | funnel.ports[udp.dport]
+        if funnel.watch:
+            watched |= funnel.watch.ends(udp)
+        self._judged = judged = funnel.udp_triage.look(self._data, udp, watched)
+        self._flows = UdpHandover(batch, udp, judged, funnel.udp, self._datagrams)
+        acts = [Act.GOING_ON if going_on else Act.DATAGRAM for going_on in judged.going_on.tolist()]
+        handed = self._flows.begin()
+        places = udp.place[judged.handed].tolist()
+        tasks += list(zip(places, acts, handed, strict=True))
+        tasks += self._of(udp, Act.MESSAGE, judged.messages)
+        tasks += self._of(udp, Act.MESSAGE, self._sharing(funnel.watch, -1))
+        tasks.sort()
+        self._tasks = tasks
+
+    @staticmethod
+    def _of(columns: Columns, act: Act, packets: list[int]) -> list[Task]:
+        return [(place, act, packet) for place, packet in zip(columns.place[packets].tolist(), packets, strict=True)]
+
+    def _sharing(self, watch: Watch, behind: int) -> list[int]:
+        """Answers behind place `behind` that may hold a watched address."""
+        udp, data = self._udp, self._data
+        answers = self._judged.answers
+        if not watch or not answers:
+            return []
+        if behind >= 0:
+            answers = [packet for packet in answers if udp.place[packet] > behind]
+        spans = zip(udp.body[answers].tolist(), udp.end[answers].tolist(), strict=True)
+        return [answers[number] for number in watch.within([bytes(data[start:end]) for start, end in spans])]
+
+    def run(self) -> None:
+        """Read what is to be read, and settle what became of it."""
+        teller, numbers, times = self._teller, self._batch.numbers, self._batch.times
+        tasks, at = self._tasks, 0
+        acts = {
+            Act.ODD: self._transport, Act.SEGMENT: self._segment, Act.HELLO: self._hello,
+            Act.DATAGRAM: self._datagram, Act.GOING_ON: self._going_on, Act.MESSAGE: self._message,
+        }  # fmt: skip
+        while at < len(tasks):
+            place, act, number = tasks[at]
+            at += 1
+            teller.place = int(numbers[place])
+            acts[act](float(times[place]), number)
+            if self._segments.awake:
+                more = self._of(self._tcp, Act.SEGMENT, self._streams.wake(self._segments.awake, place))
+                self._segments.awake.clear()
+                tasks, at = sorted(tasks[at:] + more), 0
+            if teller.lessons != self._lessons:
+                tasks, at = self._learn(tasks[at:], place), 0
+        self._streams.settle()
+        self._flows.settle()
+        self._odd.settle(self._datagrams)
+
+    def _learn(self, tasks: list[Task], place: int) -> list[Task]:
+        """The tasks that are left behind `place`, now that an answer has taught addresses."""
+        self._lessons = self._teller.lessons
+        fresh = self._teller.addresses - self._known
+        if not fresh:
+            return tasks
+        self._known |= fresh
+        watch = Watch(fresh)
+        segments, taken = self._streams.follow(watch.ends(self._tcp), place)
+        if taken:
+            of = self._hellos.flow
+            tasks = [task for task in tasks if task[1] != Act.HELLO or int(of[task[2]]) not in taken]
+        tasks += self._of(self._tcp, Act.SEGMENT, segments)
+        tasks += self._of(self._udp, Act.DATAGRAM, self._flows.follow(watch.ends(self._udp), place))
+        tasks += self._of(self._udp, Act.MESSAGE, self._sharing(watch, place))
+        return sorted(set(tasks))
+
+    def _transport(self, ts: float, number: int) -> None:
+        protocol, _, data, start, end, cut = self._transports[number]
+        key = self._odd_keys[number]
+        if protocol == TCP:
+            self._segments.read(ts, key, data, start, end, cut)
+        else:
+            self._datagrams.read(ts, key, data, start, end, cut, self._odd.goes_on(key, ts))
+
+    def _segment(self, ts: float, packet: int) -> None:
+        tcp, data = self._tcp, self._data
+        ip, head = int(tcp.ip[packet]), int(tcp.head[packet])
+        frame = bytes(data[ip : int(tcp.end[packet])])
+        self._segments.read(ts, key_at(data, ip), frame, head - ip, len(frame), 0)
+
+    def _hello(self, ts: float, number: int) -> None:
+        hellos, data = self._hellos, self._data
+        raw = b"".join([data[start:end] for start, end in hellos.pieces[number]])
+        name, alpn, _ = read_hello(raw[9 : 9 + int.from_bytes(raw[6:9], "big")])
+        if name is None or self._teller.greets(name):
+            key = key_at(data, int(self._tcp.ip[hellos.first[number]]))
+            self._teller.hello(ts, ends(key), name, alpn, "tls")
+
+    def _datagram(self, ts: float, packet: int, going_on: bool = False) -> None:
+        udp, data = self._udp, self._data
+        ip, head = int(udp.ip[packet]), int(udp.head[packet])
+        frame = bytes(data[ip : int(udp.end[packet])])
+        self._datagrams.read(ts, key_at(data, ip), frame, head - ip, len(frame), 0, going_on)
+
+    def _going_on(self, ts: float, packet: int) -> None:
+        self._datagram(ts, packet, going_on=True)
+
+    def _message(self, ts: float, packet: int) -> None:
+        udp, data = self._udp, self._data
+        message = bytes(data[int(udp.body[packet]) : int(udp.end[packet])])
+        self._datagrams.message(ts, key_at(data, int(udp.ip[packet])), message)

@@ -1,0 +1,242 @@
+"""Connections between the ledger, which knows them as numbers, and the readers, which know them as objects.
+
+A flow that needs care is taken up from its row at the first packet of the batch that is being read, and when the batch
+is done its row is told what became of it. One that can tell nothing any more goes back to being a row alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from reconwatch.sources.pcap.batch import Batch, Ints
+from reconwatch.sources.pcap.columns import Columns, Flags, flow_hashes
+from reconwatch.sources.pcap.ip import TCP, UDP
+from reconwatch.sources.pcap.ledger import CAREFUL, CLIENT, DONE, ENDED, FOLLOWED, KNOWN, LOOK, OPENED, QUIET, Ledger
+from reconwatch.sources.pcap.stream import Flow, Stream
+from reconwatch.sources.pcap.tcp_triage import Flows
+from reconwatch.sources.pcap.tell import turned
+from reconwatch.sources.pcap.transport import FIN, RST, SYN, UDP_LIFE, Datagrams, Direction, Segments
+from reconwatch.sources.pcap.udp_triage import Judged
+
+_BOTH = LOOK | LOOK << 1
+
+
+def key_at(data: bytearray, ip: int) -> bytes:
+    """The key (see `tell.ends`) of the plain packet whose IP header begins at `data[ip]`."""
+    return bytes(data[ip + 8 : ip + 44] if data[ip] >> 4 == 6 else data[ip + 12 : ip + 24])
+
+
+class TcpHandover:
+    """The TCP flows of one batch that are read with care."""
+
+    def __init__(self, batch: Batch, flows: Flows, careful: Flags, ledger: Ledger, segments: Segments) -> None:
+        self._data = batch.data
+        self._flows, self._careful = flows, careful
+        self._ledger, self._segments = ledger, segments
+        self._keys: dict[int, bytes] = {}
+        """Of each flow that is read with care, as its first packet has it."""
+        self._given: set[int] = set()
+
+    def begin(self) -> list[int]:
+        """Take up what needs care; the packets to be read, as indices into the columns."""
+        flows, of, bits = self._flows, self._flows.of, self._flows.bits
+        numbers = np.flatnonzero(self._careful)
+        fresh = numbers[flows.fresh[numbers]]
+        followed = fresh[flows.watched[fresh]]
+        bits[followed] |= FOLLOWED | _BOTH
+        flows.rows[fresh] = self._ledger.add([flows.hashes[flow] for flow in fresh.tolist()])
+        for flow in numbers.tolist():
+            key = self._keys[flow] = key_at(self._data, int(flows.packets.ip[flows.first[flow]]))
+            if not flows.fresh[flow] and not bits[flow] & CAREFUL:
+                self._resume(flow, key)
+        bits[numbers] |= CAREFUL
+        self._ledger.bits[flows.rows[numbers]] = bits[numbers]
+        heard = (flows.size > 0) & (bits[of] >> flows.side & LOOK != 0)
+        bare = (flows.size == 0) & (bits[of] & FOLLOWED != 0) & (bits[of] & _BOTH != 0)
+        signal = flows.flags & (FIN | SYN | RST) != 0
+        return self._give(flows.order[self._careful[of] & (heard | bare | signal)])
+
+    def follow(self, hits: Flags, behind: int) -> tuple[list[int], set[int]]:
+        """Take up what begins in this batch behind place `behind` and has `hits` among its packets.
+
+        Gives the packets to be read, and the flows, whose hellos are no longer to be read apart.
+        """
+        flows = self._flows
+        numbers = np.unique(flows.of[hits[flows.order]])
+        begun = flows.packets.place[flows.first[numbers]] > behind
+        numbers = numbers[flows.fresh[numbers] & ~self._careful[numbers] & begun]
+        self._careful[numbers] = True
+        self._ledger.bits[flows.rows[numbers]] = CAREFUL | FOLLOWED | _BOTH
+        for flow in numbers.tolist():
+            self._keys[flow] = key_at(self._data, int(flows.packets.ip[flows.first[flow]]))
+        return self._give(flows.order[np.isin(flows.of, numbers)]), set(numbers.tolist())
+
+    def wake(self, awake: Iterable[Flow], behind: int) -> list[int]:
+        """The packets behind place `behind` of directions that nobody had read and somebody reads now."""
+        flows = self._flows
+        numbers = {key: flow for flow, first in self._keys.items() for key in (first, turned(first))}
+        more: list[int] = []
+        for flow in awake:
+            number = numbers.get(flow.up.key)
+            if number is not None:
+                its = flows.order[(flows.of == number) & (flows.size > 0)]
+                more += self._give(its[flows.packets.place[its] > behind])
+        return more
+
+    def _give(self, packets: Ints) -> list[int]:
+        given = [packet for packet in packets.tolist() if packet not in self._given]
+        self._given.update(given)
+        return given
+
+    def _resume(self, flow: int, key: bytes) -> None:
+        flows, ledger, row = self._flows, self._ledger, int(self._flows.rows[flow])
+        side = int(flows.packets.flow[flows.first[flow]]) & 1
+        resume(self._segments, ledger, row, key, side)
+
+    def settle(self) -> None:
+        """Tell the rows what became of their flows."""
+        for flow, key in self._keys.items():
+            side = int(self._flows.packets.flow[self._flows.first[flow]]) & 1
+            settle(self._segments, self._ledger, self._flows.hashes[flow], int(self._flows.rows[flow]), key, side)
+
+
+def resume(segments: Segments, ledger: Ledger, row: int, key: bytes, side: int) -> None:
+    """Have `segments` read on where a row stands. `side` is that of the source of `key`."""
+    bits = int(ledger.bits[row])
+    opened = bool(bits & OPENED)
+    if opened and side != (bits & CLIENT != 0):
+        key, side = turned(key), 1 - side
+    directions = [
+        Direction(
+            looked_at=bool(bits >> one & LOOK),
+            left=int(ledger.left[row, one]),
+            next=int(ledger.next[row, one]) if bits >> one & KNOWN else None,
+            finished=bool(bits >> one & DONE),
+        )
+        for one in (side, 1 - side)
+    ]
+    segments.resume(key, opened, bool(bits & ENDED), int(ledger.first[row]), *directions)
+
+
+def settle(segments: Segments, ledger: Ledger, flow_hash: int, row: int, key: bytes, side: int) -> None:
+    """Bring a row up to date with its flow in `segments`. `side` is that of the source of `key`."""
+    flow = segments.find(key)
+    if flow is None:
+        ledger.drop(flow_hash)
+        return
+    up = side if flow.up.key == key else 1 - side
+    bits = ENDED if flow.ended else 0
+    bits |= (DONE << up if flow.up.finished else 0) | (DONE << 1 - up if flow.down.finished else 0)
+    if flow.opened:
+        bits |= OPENED | CLIENT * up
+        ledger.first[row] = flow.up.first or 0
+    if not segments.retire(flow):
+        bits |= CAREFUL | (FOLLOWED if flow.followed else 0)
+        bits |= (0 if _quiet(flow.up) else LOOK << up) | (0 if _quiet(flow.down) else LOOK << 1 - up)
+    ledger.bits[row] = bits
+
+
+def _quiet(stream: Stream) -> bool:
+    """Whether a direction's payloads can tell nothing: neither what they say nor that they are there."""
+    flow = stream.flow
+    return stream.reader is None and (not flow.followed or stream.spoke or flow.established)
+
+
+class OddHandover:
+    """The flows of packets that came in no columns: read with care from the beginning."""
+
+    def __init__(self, keys: list[tuple[int, bytes]], tcp: Ledger, udp: Ledger, segments: Segments) -> None:
+        """`keys`: (protocol, key) of each transport."""
+        hashes = flow_hashes(keys) if keys else np.zeros(0, np.uint64)
+        self._tcp, self._udp, self._segments = tcp, udp, segments
+        self._of: dict[bytes, tuple[int, int]] = {}
+        """(hash, side) by key, of both protocols: their keys never meet in one ledger."""
+        self._held: dict[bytes, tuple[int, int]] = {}
+        for (protocol, key), value in zip(keys, hashes.tolist(), strict=True):
+            if protocol == TCP:
+                self._held[key] = (value >> 1, value & 1)
+            elif protocol == UDP:
+                self._of[key] = (value >> 1, value & 1)
+        for key, (value, side) in self._held.items():
+            row = int(tcp.find([value])[0])
+            if row < 0:
+                tcp.bits[tcp.add([value])] = CAREFUL | FOLLOWED | _BOTH
+            elif not tcp.bits[row] & CAREFUL:
+                resume(segments, tcp, row, key, side)
+                tcp.bits[row] |= CAREFUL | _BOTH
+
+    def goes_on(self, key: bytes, ts: float) -> bool:
+        """Whether a UDP flow began earlier and is not followed; notes that it was met."""
+        value, _ = self._of[key]
+        row = int(self._udp.find([value])[0])
+        if row < 0:
+            row = int(self._udp.add([value])[0])
+            self._udp.last[row] = -UDP_LIFE
+        alive = ts - self._udp.last[row] <= UDP_LIFE
+        if not alive:
+            self._udp.bits[row] = 0
+        self._udp.last[row] = ts
+        return bool(alive and not self._udp.bits[row] & FOLLOWED)
+
+    def settle(self, datagrams: Datagrams) -> None:
+        """Tell the rows what became of their flows."""
+        for key, (value, side) in self._held.items():
+            row = int(self._tcp.find([value])[0])
+            if row >= 0:
+                settle(self._segments, self._tcp, value, row, key, side)
+        for key, (value, _) in self._of.items():
+            row = int(self._udp.find([value])[0])
+            if row >= 0:
+                settle_datagrams(datagrams, self._udp, row, key)
+
+
+def settle_datagrams(datagrams: Datagrams, ledger: Ledger, row: int, key: bytes) -> None:
+    """Bring a row up to date with its flow in `datagrams`."""
+    exchange = datagrams.find(key)
+    if exchange is None:
+        return
+    ledger.bits[row] = (FOLLOWED if exchange.followed else 0) | (QUIET if exchange.quiet else 0)
+    datagrams.retire(exchange)
+
+
+class UdpHandover:
+    """The UDP flows of one batch that are read with care."""
+
+    def __init__(self, batch: Batch, packets: Columns, judged: Judged, ledger: Ledger, datagrams: Datagrams) -> None:
+        self._data = batch.data
+        self._packets, self._judged = packets, judged
+        self._ledger, self._datagrams = ledger, datagrams
+        self._keys: dict[int, bytes] = {}
+        self._flow = packets.flow >> np.uint64(1)
+
+    def begin(self) -> list[int]:
+        """The datagrams to be read."""
+        handed: list[int] = self._judged.handed.tolist()
+        for packet in handed:
+            self._note(packet)
+        return handed
+
+    def _note(self, packet: int) -> None:
+        flow = int(self._flow[packet])
+        if flow not in self._keys:
+            self._keys[flow] = key_at(self._data, int(self._packets.ip[packet]))
+
+    def follow(self, hits: Flags, behind: int) -> list[int]:
+        """The datagrams of flows that begin in this batch behind place `behind` and have `hits` among them."""
+        fresh, place = self._judged.fresh, self._packets.place
+        more: list[int] = []
+        for flow in np.unique(self._flow[hits & fresh & (place > behind)]).tolist():
+            its = np.flatnonzero((self._flow == np.uint64(flow)) & fresh)
+            if flow not in self._keys and place[its[0]] > behind:
+                self._note(int(its[0]))
+                more += its.tolist()
+        return more
+
+    def settle(self) -> None:
+        """Tell the rows what became of their flows."""
+        flows = list(self._keys)
+        for (_, key), row in zip(self._keys.items(), self._ledger.find(flows).tolist(), strict=True):
+            if row >= 0:
+                settle_datagrams(self._datagrams, self._ledger, row, key)
