@@ -245,13 +245,41 @@ def test_standard_input_is_given_the_names_of_the_files_and_gives_them_its_own(t
         assert b'"counted":"connections"' in output
 
 
-def test_an_input_that_met_no_address_of_others_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("asked", "again"),
+    [("www.shodan.io", []), ("www.example.org", []), (None, [1])],
+    ids=["named", "named otherwise", "nameless"],
+)
+def test_an_input_is_read_again_only_if_something_without_a_name_went_where_others_know(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str | None, again: list[int]
+) -> None:
     opened: list[int] = []
     source_of = units.source_of
     monkeypatch.setattr(units, "source_of", lambda *args: opened.append(args[1].input) or source_of(*args))
-    paths = taps(tmp_path, [*resolved("www.shodan.io", 0), *visit(2)], [(1, udp(question("www.example.org")))])
-    run(*paths)
-    assert sorted(opened) == [0, 1]
+    talk = [(2 + n / 1000, frame) for n, frame in enumerate(Talk(server=SERVER).whole(hello(asked)))]
+    run(*taps(tmp_path, resolved("www.shodan.io", 0), [*talk, *resolved("www.example.org", 3)]))
+    assert opened == [0, 1, *again]
+
+
+@pytest.mark.parametrize("funnel", [True, False], ids=["funnel", "no-funnel"])
+@pytest.mark.parametrize("port", [443, 8443, 22])
+def test_a_connection_that_says_nothing_is_named_by_what_another_tap_saw(
+    tmp_path: Path, port: int, funnel: bool
+) -> None:
+    talk = Talk(port=port, server=SERVER)
+    frames = [*talk.handshake(), talk.up(b"\0\1\2 nothing known"), talk.down(b"\0nor that"), *talk.ending()]
+    timed = [(4 + n / 1000, frame) for n, frame in enumerate(frames)]
+    paths = taps(tmp_path, [*resolved("www.shodan.io", 3)], [(0, udp(question("www.example.org"))), *timed])
+    output, _ = run(*paths, funnel=funnel)
+    assert b'"counted":"connections"' in output
+
+
+@pytest.mark.parametrize("funnel", [True, False], ids=["funnel", "no-funnel"])
+def test_a_connection_before_its_own_tap_saw_the_answer_is_named_by_the_other_s(tmp_path: Path, funnel: bool) -> None:
+    """The second tap learns the address too, but only when the connection was begun."""
+    paths = taps(tmp_path, [*resolved("www.shodan.io", 1)], [*visit(2), *resolved("www.shodan.io", 2.5)])
+    output, _ = run(*paths, funnel=funnel)
+    assert b'"counted":"connections"' in output
 
 
 # -- bad ends

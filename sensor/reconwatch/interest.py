@@ -177,7 +177,16 @@ class Lookout:
 
     def follows(self, *ends: str) -> bool:
         """Whether a connection between two addresses may be wanted, by what is known when it begins."""
-        return not self.addresses.isdisjoint(ends)
+        known = not self.addresses.isdisjoint(ends)
+        if not known:
+            self.passed(*ends)
+        return known
+
+    def passed(self, *ends: str) -> None:
+        """Note the ends of connections that are not followed."""
+        if self.met is not None:
+            for end in ends:
+                self.met.note(self.met.unknown, end)
 
     def names(self, name: str) -> bool:
         """Whether a host name (any case, with or without the root dot) is one of interest, by whole labels."""

@@ -26,6 +26,9 @@ class CaptureSource:
     With the funnel the same readers read the same bytes, but only those of packets that may tell something.
     """
 
+    unseen = frozenset({"answer"})
+    """Answers for other names are not looked into for addresses that nobody knows."""
+
     def __init__(self, opening: Opening) -> None:
         self._teller = Teller(opening)
         messages = dns.Messages(self._teller)
@@ -38,11 +41,6 @@ class CaptureSource:
     def close(self) -> None:
         """Release the stream. Idempotent."""
         self._opening.stream.close()
-
-    @property
-    def unseen(self) -> frozenset[str]:
-        """Of connections whose ends are not known when they begin, and of answers for other names, nobody is told."""
-        return frozenset({"conn", "answer"})
 
     def __iter__(self) -> Iterator[AnyEvent]:
         following: Opening | None = self._opening

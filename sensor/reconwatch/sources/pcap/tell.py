@@ -96,6 +96,15 @@ class Teller:
         """The ports of interest."""
         return self._lookout.interest.ports
 
+    @property
+    def notes(self) -> bool:
+        """Whether it is noted where connections went that are not followed."""
+        return self._lookout.met is not None
+
+    def unfollowed(self, server: bytes) -> None:
+        """Note the server of a connection that is not followed."""
+        self._lookout.passed(address(server))
+
     def greets(self, name: str) -> bool:
         """Whether a hello that names `name` is wanted."""
         return self._lookout.wants_hello(name, "")
@@ -184,7 +193,7 @@ class Teller:
         ports = self._lookout.interest.ports
         if int.from_bytes(key[-4:-2], "big") in ports or int.from_bytes(key[-2:], "big") in ports:
             return True
-        if not self._lookout.addresses:
+        if not self._lookout.addresses and not self.notes:
             return False
         size = (len(key) - 4) // 2
         return self._lookout.follows(address(key[:size]), address(key[size:-4]))
