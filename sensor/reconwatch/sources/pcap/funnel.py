@@ -31,14 +31,15 @@ class Act(IntEnum):
     ODD = 0
     SEGMENT = 1
     HELLO = 2
-    DATAGRAM = 3
-    GOING_ON = 4
+    REQUEST = 3
+    DATAGRAM = 4
+    GOING_ON = 5
     """A datagram whose flow began earlier, and is not followed."""
-    MESSAGE = 5
+    MESSAGE = 6
 
 
 Task = tuple[int, Act, int]
-"""(index in the batch, what to do, index in the columns, the hellos or the odd transports)."""
+"""(index in the batch, what to do, index in the columns, the hellos, the requests or the odd transports)."""
 
 _ALWAYS = np.zeros(65_536, bool)
 _ALWAYS[[dns.PORT, whois.PORT]] = True
@@ -80,7 +81,6 @@ class Pass:
         self._tcp, self._udp = tcp, udp = columns
         self._known = set(funnel.teller.addresses)
         """Addresses that everything in the batch was looked through for."""
-        self._lessons = funnel.teller.lessons
         self._transports = [transport for _, transport in odd]
         self._odd_keys = [ends + data[start : start + 4] for _, ends, data, start, _, _ in self._transports]
         protocols = [transport[0] for transport in self._transports]
@@ -92,11 +92,13 @@ class Pass:
         if funnel.watch:
             watched |= funnel.watch.ends(tcp)
         always = _ALWAYS[tcp.sport] | _ALWAYS[tcp.dport]
-        flows, careful, self._hellos = funnel.tcp_triage.look(self._data, tcp, watched, always)
+        flows, careful, self._hellos, self._requests = funnel.tcp_triage.look(self._data, tcp, watched, always)
         self._streams = TcpHandover(batch, flows, careful, funnel.tcp, self._segments)
         tasks += self._of(tcp, Act.SEGMENT, self._streams.begin())
         firsts = tcp.place[self._hellos.first].tolist()
         tasks += [(place, Act.HELLO, number) for number, place in enumerate(firsts)]
+        places = tcp.place[self._requests.packet].tolist()
+        tasks += [(place, Act.REQUEST, number) for number, place in enumerate(places)]
 
         watched = funnel.ports[udp.sport] | funnel.ports[udp.dport]
         if funnel.watch:
@@ -137,22 +139,30 @@ class Pass:
 
     def run(self) -> None:
         """Read what is to be read, and settle what became of it."""
-        teller, numbers, times = self._teller, self._batch.numbers, self._batch.times
+        teller, numbers, times = self._teller, self._batch.numbers.tolist(), self._batch.times.tolist()
         tasks, at = self._tasks, 0
-        acts = {
-            Act.ODD: self._transport, Act.SEGMENT: self._segment, Act.HELLO: self._hello,
-            Act.DATAGRAM: self._datagram, Act.GOING_ON: self._going_on, Act.MESSAGE: self._message,
-        }  # fmt: skip
+        acts = (
+            self._transport,
+            self._segment,
+            self._hello,
+            self._request,
+            self._datagram,
+            self._going_on,
+            self._message,
+        )
+        addresses, awake = teller.addresses, self._segments.awake
+        known = len(addresses)
         while at < len(tasks):
             place, act, number = tasks[at]
             at += 1
-            teller.place = int(numbers[place])
-            acts[act](float(times[place]), number)
-            if self._segments.awake:
-                more = self._of(self._tcp, Act.SEGMENT, self._streams.wake(self._segments.awake, place))
-                self._segments.awake.clear()
+            teller.place = numbers[place]
+            acts[act](times[place], number)
+            if awake:
+                more = self._of(self._tcp, Act.SEGMENT, self._streams.wake(awake, place))
+                awake.clear()
                 tasks, at = sorted(tasks[at:] + more), 0
-            if teller.lessons != self._lessons:
+            if len(addresses) != known:
+                known = len(addresses)
                 tasks, at = self._learn(tasks[at:], place), 0
         self._streams.settle()
         self._flows.settle()
@@ -163,7 +173,6 @@ class Pass:
 
     def _learn(self, tasks: list[Task], place: int) -> list[Task]:
         """The tasks that are left behind `place`, now that an answer has taught addresses."""
-        self._lessons = self._teller.lessons
         fresh = self._teller.addresses - self._known
         if not fresh:
             return tasks
@@ -172,8 +181,8 @@ class Pass:
         self._drop_followed(watch, place)
         segments, taken = self._streams.follow(watch.ends(self._tcp), place)
         if taken:
-            of = self._hellos.flow
-            tasks = [task for task in tasks if task[1] != Act.HELLO or int(of[task[2]]) not in taken]
+            of = {Act.HELLO: self._hellos.flow, Act.REQUEST: self._requests.flow}
+            tasks = [task for task in tasks if task[1] not in of or int(of[task[1]][task[2]]) not in taken]
         tasks += self._of(self._tcp, Act.SEGMENT, segments)
         tasks += self._of(self._udp, Act.DATAGRAM, self._flows.follow(watch.ends(self._udp), place))
         tasks += self._of(self._udp, Act.MESSAGE, self._sharing(watch, place))
@@ -191,7 +200,8 @@ class Pass:
         tcp, data = self._tcp, self._data
         ip, head = int(tcp.ip[packet]), int(tcp.head[packet])
         frame = bytes(data[ip : int(tcp.end[packet])])
-        self._segments.read(ts, key_at(data, ip), frame, head - ip, len(frame), 0)
+        key = frame[12:24] if head - ip == 20 else frame[8:44]
+        self._segments.read(ts, key, frame, head - ip, len(frame), 0)
 
     def _hello(self, ts: float, number: int) -> None:
         hellos, data = self._hellos, self._data
@@ -201,11 +211,19 @@ class Pass:
             key = key_at(data, int(self._tcp.ip[hellos.first[number]]))
             self._teller.hello(ts, ends(key), name, alpn, "tls")
 
+    def _request(self, ts: float, number: int) -> None:
+        requests = self._requests
+        head = requests.heads[number]
+        if self._teller.asks(head.host, head.uri):
+            at = ends(key_at(self._data, int(self._tcp.ip[requests.packet[number]])))
+            self._teller.request(ts, at, head.method, head.host, head.uri, head.user_agent, head.version)
+
     def _datagram(self, ts: float, packet: int, going_on: bool = False) -> None:
         udp, data = self._udp, self._data
         ip, head = int(udp.ip[packet]), int(udp.head[packet])
         frame = bytes(data[ip : int(udp.end[packet])])
-        self._datagrams.read(ts, key_at(data, ip), frame, head - ip, len(frame), 0, going_on)
+        key = frame[12:24] if head - ip == 20 else frame[8:44]
+        self._datagrams.read(ts, key, frame, head - ip, len(frame), 0, going_on)
 
     def _going_on(self, ts: float, packet: int) -> None:
         self._datagram(ts, packet, going_on=True)

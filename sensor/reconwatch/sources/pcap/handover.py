@@ -13,7 +13,19 @@ import numpy as np
 from reconwatch.sources.pcap.batch import Batch, Ints
 from reconwatch.sources.pcap.columns import Columns, Flags, flow_hashes
 from reconwatch.sources.pcap.ip import TCP, UDP
-from reconwatch.sources.pcap.ledger import CAREFUL, CLIENT, DONE, ENDED, FOLLOWED, KNOWN, LOOK, OPENED, QUIET, Ledger
+from reconwatch.sources.pcap.ledger import (
+    CAREFUL,
+    CLIENT,
+    DONE,
+    ENDED,
+    FOLLOWED,
+    HTTP,
+    KNOWN,
+    LOOK,
+    OPENED,
+    QUIET,
+    Ledger,
+)
 from reconwatch.sources.pcap.stream import Flow, Stream
 from reconwatch.sources.pcap.tcp_triage import Flows
 from reconwatch.sources.pcap.tell import turned
@@ -111,6 +123,7 @@ def resume(segments: Segments, ledger: Ledger, row: int, key: bytes, side: int) 
     directions = [
         Direction(
             looked_at=bool(bits >> one & LOOK),
+            requests=bool(bits >> one & HTTP),
             left=int(ledger.left[row, one]),
             next=int(ledger.next[row, one]) if bits >> one & KNOWN else None,
             finished=bool(bits >> one & DONE),
@@ -128,13 +141,19 @@ def settle(segments: Segments, ledger: Ledger, flow_hash: int, row: int, key: by
         return
     up = side if flow.up.key == key else 1 - side
     bits = ENDED if flow.ended else 0
-    bits |= (DONE << up if flow.up.finished else 0) | (DONE << 1 - up if flow.down.finished else 0)
     if flow.opened:
         bits |= OPENED | CLIENT * up
         ledger.first[row] = flow.up.first or 0
-    if not segments.retire(flow):
+    retired = segments.retire(flow)
+    if retired is None:
         bits |= CAREFUL | (FOLLOWED if flow.followed else 0)
         bits |= (0 if _quiet(flow.up) else LOOK << up) | (0 if _quiet(flow.down) else LOOK << 1 - up)
+    else:
+        for one, stands in zip((up, 1 - up), retired, strict=True):
+            bits |= (DONE if stands.finished else 0) << one
+            if stands.looked_at:
+                bits |= (LOOK | KNOWN | (HTTP if stands.requests else 0)) << one
+                ledger.next[row, one], ledger.left[row, one] = stands.next or 0, stands.left
     ledger.bits[row] = bits
 
 
@@ -184,7 +203,8 @@ class OddHandover:
         """Tell the rows what became of their flows."""
         for key, (value, side) in self._held.items():
             row = int(self._tcp.find([value])[0])
-            if row >= 0:
+            # It may have been settled already, among those that had plain packets too.
+            if row >= 0 and self._tcp.bits[row] & CAREFUL:
                 settle(self._segments, self._tcp, value, row, key, side)
         for key, (value, _) in self._of.items():
             row = int(self._udp.find([value])[0])

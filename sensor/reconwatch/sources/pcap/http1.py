@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from typing import NamedTuple
 
 from reconwatch.sources.pcap.http2 import PREFACE, FrameReader
 from reconwatch.sources.pcap.stream import Reader, Stream
@@ -29,6 +30,56 @@ _FIELDS = re.compile(
 """Folded lines (RFC 9112 section 5.2) belong to the value."""
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://([^/?#]*)(.*)", re.DOTALL)
 _CHUNK_LINE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
+
+
+class Head(NamedTuple):
+    """What a request's head says that matters here."""
+
+    method: str
+    host: str
+    """For CONNECT: the host that is to be connected to."""
+    uri: str
+    user_agent: str | None
+    version: str
+    length: int
+    """Bytes of the body that follows, unless it comes in chunks."""
+    chunked: bool
+    upgrade: bytes
+
+
+def read_head(line: re.Match[bytes], head: bytes | bytearray) -> Head:
+    """A head that begins with a request line; it may be cut."""
+    fields: dict[bytes, bytes] = {}
+    for name, value in _FIELDS.findall(head):
+        fields.setdefault(name.lower(), value.rstrip())
+    method, target = text(line[1]), text(line[2])
+    if method == "CONNECT":
+        return Head(method, bare_host(target.split()[0]), "", None, "", 0, False, b"")
+    host, uri = split_target(target, text(fields.get(b"host", b"")))
+    agent = fields.get(b"user-agent")
+    chunked = b"chunked" in fields.get(b"transfer-encoding", b"").lower()
+    length = fields.get(b"content-length", b"").lstrip(b"0")
+    return Head(
+        method, host, uri, None if agent is None else text(agent), line[3].decode() or "0.9",
+        int(length) if length.isdigit() and len(length) < 16 and not chunked else 0, chunked,
+        fields.get(b"upgrade", b""),
+    )  # fmt: skip
+
+
+def whole_request(data: bytes | bytearray, start: int, stop: int) -> Head | None:
+    """The head of the one request that fills `data[start:stop]`, its body included; None if that is anything else.
+
+    Also None for what changes the meaning of what follows: CONNECT, an upgrade, HTTP/2's preface.
+    """
+    line = request_line(data, start, stop)
+    if line is None or line[1] in (b"CONNECT", b"PRI"):
+        return None
+    end = _END_OF_HEAD.search(data, line.end() - 1, stop)
+    if end is None:
+        return None
+    head = read_head(line, data[start : end.end()])
+    return None if head.upgrade or head.chunked or end.end() + head.length != stop else head
+
 
 Anew = Callable[[Stream], Reader]
 """Gives who recognises afresh what a stream carries."""
@@ -63,13 +114,13 @@ class RequestReader:
 
     __slots__ = ("_anew", "_body", "_chunked", "_data", "_heir", "_lined", "_since", "_stream", "_upgrade", "held")
 
-    def __init__(self, stream: Stream, anew: Anew, since: float) -> None:
-        """`since`: the time of the first byte, which may have come before the first chunk that is fed."""
+    def __init__(self, stream: Stream, anew: Anew, since: float | None = None) -> None:
+        """`since`: the time of the first byte, if it came before the first chunk that is fed."""
         self._stream = stream
         self._anew = anew
         self._data = b""
         """What came of a head, or of a chunk's line."""
-        self._since: float | None = since
+        self._since = since
         self._body = 0
         """Bytes of a body still to come."""
         self._chunked = False
@@ -118,6 +169,10 @@ class RequestReader:
                 self._request(line, self._data, self._since or 0.0)
         self._data = b""
 
+    def at_rest(self) -> bool:
+        """Whether the next byte begins a request like the first, whatever was said before."""
+        return not (self._data or self._body or self._chunked or self._upgrade)
+
     def expects_http2(self) -> bool:
         """Whether the request asked for HTTP/2 in clear text."""
         return self._upgrade.lower() == b"h2c"
@@ -162,23 +217,14 @@ class RequestReader:
 
     def _request(self, line: re.Match[bytes], head: bytes, since: float) -> None:
         """Tell the request, and note how its body is to be stepped over."""
-        fields: dict[bytes, bytes] = {}
-        for name, value in _FIELDS.findall(head):
-            fields.setdefault(name.lower(), value.rstrip())
+        told = read_head(line, head)
         stream = self._stream
         at = stream.claim("http")
-        method, target = text(line[1]), text(line[2])
-        if method == "CONNECT":
-            stream.flow.teller.hello(since, at, bare_host(target.split()[0]) or None, (), "connect")
+        if told.method == "CONNECT":
+            stream.flow.teller.hello(since, at, told.host or None, (), "connect")
             return
-        host, uri = split_target(target, text(fields.get(b"host", b"")))
-        agent = fields.get(b"user-agent")
-        version = line[3].decode() or "0.9"
-        stream.flow.teller.request(since, at, method, host, uri, None if agent is None else text(agent), version)
-        self._chunked = b"chunked" in fields.get(b"transfer-encoding", b"").lower()
-        length = fields.get(b"content-length", b"").lstrip(b"0")
-        self._body = int(length) if length.isdigit() and len(length) < 16 and not self._chunked else 0
-        self._upgrade = fields.get(b"upgrade", b"")
+        stream.flow.teller.request(since, at, told.method, told.host, told.uri, told.user_agent, told.version)
+        self._chunked, self._body, self._upgrade = told.chunked, told.length, told.upgrade
         if self._upgrade:
             stream.watch(UpgradeWatch(stream))
 

@@ -9,9 +9,9 @@ from reconwatch.sources.pcap.batch import Ints
 OPENED, CLIENT, ENDED, CAREFUL, FOLLOWED, QUIET = 1, 2, 4, 8, 16, 32
 """Bits of a row: the handshake told who the client is; the client is side 1; both said FIN or one RST; the flow is
 being read with care; and will be told as a connection. Of UDP: its payloads can tell nothing any more."""
-LOOK, KNOWN, DONE = 64, 256, 1024
-"""Bits of side 0, and shifted left by one of side 1: somebody looks at its payloads; its next sequence number is known;
-it said FIN."""
+LOOK, KNOWN, DONE, HTTP = 64, 256, 1024, 4096
+"""Bits of side 0, and shifted left by one of side 1: its payloads may matter; its next sequence number is known; it
+said FIN; each of its payloads was an HTTP request, from its first one on."""
 
 MOST_ROWS = 131_072
 """Rows of one generation, more than packets of a batch. Two full ones take 35 MB; a busy 10 Gbit/s link opens some

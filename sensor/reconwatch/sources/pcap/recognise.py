@@ -34,6 +34,11 @@ class Recogniser:
         self._left = left
         self.held = 0
 
+    @property
+    def left(self) -> int:
+        """Segments that are still looked at."""
+        return self._left
+
     def feed(self, chunk: bytes, ts: float) -> Reader | None:
         """Look at one more segment."""
         if self._data:

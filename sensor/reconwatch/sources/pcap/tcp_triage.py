@@ -1,9 +1,10 @@
 """TCP, a batch at a time: which connections go as nearly all do, and which have to be read with care.
 
 As nearly all do: in order, and each direction that is looked at says nothing that could be a head (see `recognise`), or
-a whole TLS hello. Of such a connection only its hello reaches Python, and a row in the ledger remembers where it
-stands. Any other (a hello that goes on in a later batch, HTTP, a gap, a repetition, a port used anew) is handed to
-`transport.Segments` from its first packet in the batch on, with what its row knows.
+a whole TLS hello, or HTTP requests of one segment each. Of such a connection only these reach Python, and a row in the
+ledger remembers where it stands. Any other (a hello that goes on in a later batch, a request in several segments, a
+gap, a repetition, a port used anew) is handed to `transport.Segments` from its first packet in the batch on, with what
+its row knows.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import numpy as np
 
 from reconwatch.sources.pcap.batch import Ints, rows
 from reconwatch.sources.pcap.columns import Columns, Flags
-from reconwatch.sources.pcap.ledger import CAREFUL, CLIENT, DONE, ENDED, KNOWN, LOOK, OPENED, Ledger
+from reconwatch.sources.pcap.http1 import Head, whole_request
+from reconwatch.sources.pcap.ledger import CAREFUL, CLIENT, DONE, ENDED, HTTP, KNOWN, LOOK, OPENED, Ledger
 from reconwatch.sources.pcap.recognise import MAX_SEGMENTS, POSTGRES_SSL_REQUEST, is_head
 from reconwatch.sources.pcap.tls import MAX_HELLO
 from reconwatch.sources.pcap.transport import ACK, FIN, RST, SYN
@@ -36,13 +38,24 @@ class Hellos:
     """Where in the batch's data its bytes are: (start, end) of each segment."""
 
 
+@dataclass(slots=True)
+class Requests:
+    """HTTP requests, one an item."""
+
+    flow: Ints
+    """Number of the flow in the batch."""
+    packet: Ints
+    """Index in the columns."""
+    heads: list[Head]
+
+
 class Flows:
     """The flows of one batch that have to be looked at, numbered from 0; their packets, sorted by (flow, side, time).
 
     Bare ACKs are left out: they tell nothing, but of flows that are followed.
     """
 
-    def __init__(self, packets: Columns, watched: Flags, ledger: Ledger) -> None:
+    def __init__(self, packets: Columns, watched: Flags, always: Flags, ledger: Ledger) -> None:
         self.packets = packets
         signal = packets.flags & (FIN | SYN | RST) != 0
         chosen = np.flatnonzero(signal | (packets.body < packets.end) | watched)
@@ -64,6 +77,7 @@ class Flows:
         self.first = np.minimum.reduceat(order, self.starts) if len(order) else order
         """Index in the columns of each flow's first packet."""
         self.watched = np.logical_or.reduceat(watched[order], self.starts) if len(order) else watched[:0]
+        self.always = always[self.first]
         self.flags = packets.flags[order]
         self.seq = packets.seq[order]
         self.size = (packets.end - packets.body)[order]
@@ -90,14 +104,16 @@ class TcpTriage:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    def look(self, data: bytearray, packets: Columns, watched: Flags, always: Flags) -> tuple[Flows, Flags, Hellos]:
-        """(the flows, which of them to read with care, the hellos of the others).
+    def look(
+        self, data: bytearray, packets: Columns, watched: Flags, always: Flags
+    ) -> tuple[Flows, Flags, Hellos, Requests]:
+        """(the flows, which of them to read with care, the hellos and the requests of the others).
 
         `watched` packets belong to connections that may be told; `always` ones to services that are always read. The
         rows of flows that go as nearly all do are brought up to date.
         """
-        flows = Flows(packets, watched | always, self._ledger)
-        careful = (flows.bits & CAREFUL != 0) | (flows.fresh & flows.watched)
+        flows = Flows(packets, watched, always, self._ledger)
+        careful = (flows.bits & CAREFUL != 0) | (flows.fresh & (flows.watched | flows.always))
         looking = flows.bits[flows.of] >> flows.side & LOOK != 0
         near = np.flatnonzero(
             (((flows.size > 0) & looking) | (flows.flags & (SYN | FIN | RST) != 0)) & ~careful[flows.of]
@@ -105,9 +121,9 @@ class TcpTriage:
         heads = _Heads(flows, near, self._ledger, data)
         heads.check_openings(careful)
         heads.check_payloads(careful)
-        hellos = heads.hellos(careful)
+        hellos, requests = heads.hellos(careful), heads.requests(careful)
         heads.settle(careful)
-        return flows, careful, hellos
+        return flows, careful, hellos, requests
 
 
 class _Heads:
@@ -148,7 +164,7 @@ class _Heads:
         careful[np.intersect1d(flows.of[at], flows.of[resets])] = True
 
     def check_payloads(self, careful: Flags) -> None:
-        """Finds the first head of each stream; heads that are no whole hello, and gaps before them, need care."""
+        """Finds the first head of each stream; heads that are not whole, and gaps before them, need care."""
         flows, at = self._flows, self._at
         count = len(at)
         place = np.arange(count)
@@ -156,8 +172,12 @@ class _Heads:
         row, side = flows.rows[flows.of[at]], flows.side[at]
         self._left = np.where(flows.fresh[flows.of[at]], MAX_SEGMENTS, self._ledger.left[row, side])
         self._look = rows(self._data, flows.packets.body[flows.order[at]], 9)
-        head = self._heads() & (self._rank < self._left)
+        serving = flows.bits[flows.of[at]] >> side & HTTP != 0
+        head = serving | (self._heads() & (self._rank < self._left))
         self._head = np.minimum.reduceat(np.where(head, place, _NEVER), self._starts) if count else place
+        first = np.minimum(self._head, count - 1)
+        self._serving = (self._head < _NEVER) & (serving[first] | self._request[first])
+        self._asked = self._serving[self._of] & (place >= self._head[self._of])
         behind = self._head[self._of]
         size, seq = flows.size[at], flows.seq[at]
         need = self._needed()
@@ -166,7 +186,8 @@ class _Heads:
         covered = np.maximum.reduceat(np.where(part, ahead + size, 0), self._starts) if count else place
         self._whole = (self._head < _NEVER) & (need > 0) & (covered >= need)
         flow = flows.of[at[self._starts]]
-        careful[flow[(self._head < _NEVER) & ~self._whole]] = True
+        careful[flow[(self._head < _NEVER) & ~self._whole & ~self._serving]] = True
+        careful[flows.of[at[self._asked & ~self._request]]] = True
         # Whoever speaks like a client first is the client, where the handshake did not tell.
         heads = flow[self._head < _NEVER]
         careful[heads[1:][heads[1:] == heads[:-1]]] = True
@@ -178,7 +199,7 @@ class _Heads:
         due = np.where(begun, start, seq)
         inside = self._rank > 0
         due[inside] = (seq[:-1] + size[:-1].astype(np.uint32))[inside[1:]]
-        careful[flows.of[at[(seq != due) & (self._idle | part)]]] = True
+        careful[flows.of[at[(seq != due) & (self._idle | part | self._asked)]]] = True
 
     def _heads(self) -> Flags:
         """Which payloads begin with what `Recogniser` would take up."""
@@ -189,8 +210,16 @@ class _Heads:
         blank |= (first == 0) & (size >= len(_PREAMBLE)) & (look[:, :8] == _PREAMBLE).all(axis=1)
         text = (first > 0x20) & (first < 0x7B)
         body, end = flows.packets.body[flows.order[at]], flows.packets.end[flows.order[at]]
-        for place in np.flatnonzero(text).tolist():
-            text[place] = is_head(self._data, int(body[place]), int(end[place]))
+        self._told: dict[int, Head] = {}
+        """The requests of one segment each, by their place."""
+        places = np.flatnonzero(text)
+        for place, start, stop in zip(places.tolist(), body[places].tolist(), end[places].tolist(), strict=True):
+            if not is_head(self._data, start, stop):
+                text[place] = False
+            elif (request := whole_request(self._data, start, stop)) is not None:
+                self._told[place] = request
+        self._request = np.zeros(len(at), bool)
+        self._request[list(self._told)] = True
         heads: Flags = self._hello | blank | text
         return heads
 
@@ -221,6 +250,16 @@ class _Heads:
         self._greeted = flow, flows.side[self._at[first]]
         return Hellos(flow, index, pieces)
 
+    def requests(self, careful: Flags) -> Requests:
+        """The requests of flows that need no care."""
+        flows = self._flows
+        place = np.flatnonzero(self._asked & ~careful[flows.of[self._at]])
+        at = self._at[place]
+        stream = np.flatnonzero(self._serving)
+        begun = self._at[self._starts[stream]]
+        self._asking = flows.of[begun], flows.side[begun]
+        return Requests(flows.of[at], flows.order[at], [self._told[number] for number in place.tolist()])
+
     def settle(self, careful: Flags) -> None:
         """Bring the rows of flows up to date that need no care, and make those of fresh ones."""
         flows, ledger = self._flows, self._ledger
@@ -232,10 +271,10 @@ class _Heads:
         ledger.left[fresh_rows] = MAX_SEGMENTS
         bits = flows.bits.copy()
         self._settle_streams(bits, careful)
-        flow, side = self._greeted
-        unopened = flow[bits[flow] & OPENED == 0]
-        bits[unopened] |= OPENED | CLIENT * side[bits[flow] & OPENED == 0]
-        bits[flow] &= ~_BOTH
+        for (flow, side), still in ((self._greeted, 0), (self._asking, LOOK | HTTP)):
+            unopened = bits[flow] & OPENED == 0
+            bits[flow[unopened]] |= OPENED | CLIENT * side[unopened]
+            bits[flow] = bits[flow] & ~_BOTH | still << side
         for side_said in (0, 1):
             said = flows.of[self._fins[flows.side[self._fins] == side_said]]
             bits[said] = bits[said] & ~(LOOK << side_said) | DONE << side_said
@@ -249,7 +288,7 @@ class _Heads:
         flows, ledger, at = self._flows, self._ledger, self._at
         if not len(at):
             return
-        read = np.where(self._idle | self._part, np.arange(len(at)), -1)
+        read = np.where(self._idle | self._part | self._asked, np.arange(len(at)), -1)
         last = np.maximum.reduceat(read, self._starts)
         idle = np.add.reduceat(self._idle, self._starts, dtype=np.int64)
         flow, side = flows.of[at[self._starts]], flows.side[at[self._starts]]

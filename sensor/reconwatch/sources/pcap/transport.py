@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from struct import unpack_from
 
 from reconwatch.sources.pcap import dns, whois
+from reconwatch.sources.pcap.http1 import RequestReader
 from reconwatch.sources.pcap.quic import VERSIONS, Initials
-from reconwatch.sources.pcap.recognise import Recogniser
-from reconwatch.sources.pcap.stream import MODULUS, Flow, Stream
+from reconwatch.sources.pcap.recognise import MAX_SEGMENTS, Recogniser, anew
+from reconwatch.sources.pcap.stream import MODULUS, Flow, Reader, Stream
 from reconwatch.sources.pcap.table import Table
 from reconwatch.sources.pcap.tell import Teller, ends, turned
 
@@ -39,12 +40,34 @@ class Direction:
     """One side of a connection that was watched from afar (`tcp_triage`)."""
 
     looked_at: bool
-    """It may yet say something that a `Recogniser` would take up."""
+    """It may yet say something that matters."""
+    requests: bool
+    """It says HTTP requests, and the next one is due."""
     left: int
-    """Segments that are still looked at."""
+    """Otherwise: segments that are still looked at (see `Recogniser`)."""
     next: int | None
     """Sequence number of the next byte to be read, where it is known."""
     finished: bool
+
+    def reader(self, stream: Stream) -> Reader | None:
+        """Who reads on."""
+        if not self.looked_at:
+            return None
+        return RequestReader(stream, anew) if self.requests else Recogniser(stream, self.left)
+
+
+def direction(stream: Stream) -> Direction | None:
+    """Where a direction stands that may be watched from afar again; None if something of it is held."""
+    reader = stream.reader
+    if reader is None:
+        return Direction(False, False, 0, None, stream.finished)
+    if stream.waiting or stream.next is None or reader.held:
+        return None
+    if isinstance(reader, Recogniser):
+        return Direction(True, False, reader.left, stream.next, stream.finished)
+    if isinstance(reader, RequestReader) and reader.at_rest():
+        return Direction(True, True, MAX_SEGMENTS, stream.next, stream.finished)
+    return None
 
 
 class Segments:
@@ -78,18 +101,23 @@ class Segments:
         for stream, side in zip((flow.up, flow.down), sides, strict=True):
             stream.next = stream.first = side.next
             stream.finished = side.finished
-            if side.looked_at:
-                stream.reader = Recogniser(stream, side.left)
+            stream.reader = side.reader(stream)
             self._table.put(stream.key, stream)
         if opened:
             flow.up.first = first
 
-    def retire(self, flow: Flow) -> bool:
-        """Forget a connection if nothing it carries can tell anything any more, and it is not followed; whether so."""
-        if flow.followed or flow.up.reader or flow.down.reader:
-            return False
+    def retire(self, flow: Flow) -> tuple[Direction, Direction] | None:
+        """Forget a connection that may be watched from afar; where its two directions stand, the client's first.
+
+        None if it cannot: something of it is held, or it is to be told.
+        """
+        up, down = direction(flow.up), direction(flow.down)
+        if flow.followed or up is None or down is None:
+            return None
+        # Its readers have nothing to tell at the end of it.
+        flow.up.reader = flow.down.reader = None
         self._close(flow)
-        return True
+        return up, down
 
     def read(self, ts: float, key: bytes, data: bytes, at: int, end: int, cut: int) -> None:
         """One segment, whose header begins at `at`; `cut` bytes behind `end` were not captured."""
