@@ -1,10 +1,13 @@
 """What is looked for, and what must not leave a source unmasked."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconwatch.interest import CROWD, Interest, Lookout
+from reconwatch.events import AnyEvent, DnsAnswer
+from reconwatch.interest import CROWD, MOST_MET, Interest, Learned, Lookout
+from reconwatch.sources.hindsight import Again, Hindsight, Judge, Outcome
 from tests.story import answer, connection, get, hello, query, whois
 
 
@@ -138,3 +141,109 @@ def test_a_key_is_masked_whatever_stands_before_it(before: str, secret: str, lea
 def test_masking_twice_is_masking_once(uri: str) -> None:
     masked = lookout().mask("api.example", uri)
     assert lookout().mask("api.example", masked) == masked
+
+
+ADDRESSES = tuple(f"198.18.4.{n}" for n in range(4))
+addresses = st.sampled_from(ADDRESSES)
+told = st.lists(
+    st.one_of(
+        st.builds(answer, st.just(0), st.sampled_from(["api.shodan.io", "www.example.org"]), addresses),
+        st.builds(lambda server: hello(0, None, server=server), addresses),
+        st.builds(lambda server: get(0, "", "/", server=server), addresses),
+        st.builds(lambda server: connection(0, 8443, server=server), addresses),
+        st.builds(lambda server: connection(0, 443, server=server, service="ssl"), addresses),
+        st.builds(lambda server: hello(0, "www.shodan.io", server=server), addresses),
+    ),
+    max_size=20,
+)
+learned = st.frozensets(addresses)
+
+
+@given(told, learned, learned)
+def test_a_reading_and_its_hindsight_tell_what_one_that_knew_better_tells(
+    events: list[AnyEvent], knew: frozenset[str], more: frozenset[str]
+) -> None:
+    began = Learned(knew)
+    first = lookout().begun(began, noting=True)
+    wanted = [first.wants(event) for event in events]
+    better = lookout().begun(Learned(knew | more))
+    expected = [better.wants(event) for event in events]
+    hindsight = Hindsight(lookout(), began, Again(first.learned, more - knew))
+    added = [hindsight.wants(event) for event in events]
+    assert [a or b for a, b in zip(wanted, added, strict=True)] == expected
+    assert not any(a and b for a, b in zip(wanted, added, strict=True))
+    for event, late in zip(events, added, strict=True):
+        if late:
+            assert first.met is not None
+            met = first.met.renamed if isinstance(event, DnsAnswer) else first.met.unknown
+            assert met & more
+
+
+@given(st.permutations(range(4)), st.lists(st.tuples(learned, learned), min_size=4, max_size=4), learned)
+def test_what_is_known_after_several_readings_does_not_depend_on_their_order(
+    order: list[int], taught: list[tuple[frozenset[str], frozenset[str]]], knew: frozenset[str]
+) -> None:
+    lessons = [Learned(addresses, dict.fromkeys(others, CROWD // 2)) for addresses, others in taught]
+    began = Learned(knew)
+    assert began.joined(lessons) == began.joined(lessons[place] for place in order)
+
+
+def test_a_crowd_may_come_together_over_several_readings() -> None:
+    begun = Learned(frozenset(ADDRESSES[:2]))
+    half = Learned(others={ADDRESSES[0]: CROWD // 2 + 1})
+    assert begun.joined([half]).addresses == set(ADDRESSES[:2])
+    after = begun.joined([half, half])
+    assert (after.addresses, after.crowded) == ({ADDRESSES[1]}, {ADDRESSES[0]})
+    lessons = [Learned(), Learned(begun.addresses)]
+    assert Learned(crowded=after.crowded).foreign(lessons) == [{ADDRESSES[1]}, frozenset()]
+
+
+def met(*events: AnyEvent) -> Outcome:
+    """How a reading of these events ends."""
+    watch = lookout().begun(Learned(), noting=True)
+    for event in events:
+        watch.wants(event)
+    return Outcome(watch.learned, msgspec.msgpack.encode(watch.met))
+
+
+def concerned(*outcomes: Outcome) -> list[bool]:
+    """Which of the readings are to be done again."""
+    foreign = Learned().foreign([outcome.learned for outcome in outcomes])
+    judge = Judge(list(zip(outcomes, foreign, strict=True)))
+    return [judge.is_concerned(outcome, more) for outcome, more in zip(outcomes, foreign, strict=True)]
+
+
+NAMING, RENAMING = met(answer(0, "api.shodan.io")), met(answer(0, "www.example.org"))
+
+
+def test_what_met_an_address_without_a_name_is_read_again_once_another_named_it() -> None:
+    for event in (hello(0, None), get(0, "", "/"), connection(0, 8443)):
+        assert concerned(met(event), NAMING) == [True, False]
+    for event in (hello(0, "www.example.org"), get(0, "www.example.org", "/"), connection(0, 443, service="ssl")):
+        assert concerned(met(event), NAMING) == [False, False]
+
+
+def test_another_name_of_an_address_matters_only_if_anything_without_a_name_went_there() -> None:
+    assert concerned(RENAMING, NAMING) == [False, False]
+    for event in (hello(0, None), whois(0, "203.0.113.10"), connection(0, 43)):
+        assert concerned(RENAMING, met(answer(0, "api.shodan.io"), event)) == [True, False]
+        assert concerned(RENAMING, NAMING, met(event))[:2] == [True, False]
+
+
+def test_what_a_sieve_held_back_may_be_anything_that_the_input_can_hold() -> None:
+    questions = Outcome(unseen=frozenset({"dns", "answer"}))
+    everything = Outcome(unseen=frozenset({"dns", "answer", "tls", "conn"}))
+    assert concerned(questions, NAMING) == [False, False]
+    assert concerned(questions, NAMING, met(hello(0, None)))[0]
+    assert concerned(everything, NAMING) == [True, False]
+    assert concerned(everything, met()) == [False, False]
+
+
+def test_too_many_addresses_may_be_any() -> None:
+    watch = lookout().begun(Learned(), noting=True)
+    for n in range(MOST_MET + 1):
+        watch.wants(hello(0, None, server=f"n{n}"))
+    assert watch.met is not None
+    assert watch.met.full
+    assert not watch.met.unknown
+    assert concerned(Outcome(met=msgspec.msgpack.encode(watch.met)), NAMING) == [True, False]

@@ -97,6 +97,8 @@ def test_only_the_command_line_prints_or_exits() -> None:
             "click.echo",
             "os._exit",
         }
+        if path.name == "workers.py":
+            told.discard("os._exit")  # a forked process, whose end is not the program's
         assert not told or path.name == "cli.py", f"{path}: {told}"
 
 

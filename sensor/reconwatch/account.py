@@ -66,6 +66,20 @@ class Account:
         """What is known exactly to be unreadable, by reason: samples count where every block was one."""
         return self.skipped + self.sampled if self.blocks == self.whole else +self.skipped
 
+    def add(self, more: Account) -> None:
+        """Take what another account of the same input says besides."""
+        if more.dialect:
+            self.dialect, self.unit = more.dialect, more.unit
+        self.records += more.records
+        self.events += more.events
+        self.failed |= more.failed
+        self.blocks += more.blocks
+        self.whole += more.whole
+        self.holds |= more.holds
+        for mine, other in ((self.skipped, more.skipped), (self.sampled, more.sampled), (self.blind, more.blind)):
+            mine.update(other)
+        self.lost(more.lost_percent)
+
     def hidden(self, what: str, where: str, reason: str) -> None:
         """Count something that hides what was done (a key of `blind`); warn of the first, located."""
         self.blind[what] += 1

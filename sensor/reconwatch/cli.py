@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,6 +65,7 @@ def main() -> None:
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the notices there.")
 @click.option("--fail-on", type=click.Choice(VERDICTS), help="Exit with 1 on a notice of this verdict or above.")
 @click.option("--no-funnel", is_flag=True, help="Decode everything instead of what a fast scan hits: slower, the same.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Read several inputs at once. Default: the cores there are.")
 def replay(
     paths: tuple[str, ...],
     site_file: Path | None,
@@ -71,6 +73,7 @@ def replay(
     output: Path | None,
     fail_on: str | None,
     no_funnel: bool,
+    jobs: int | None,
 ) -> None:
     """Notices from captures, Zeek logs and Suricata EVE: files and folders of them, told apart by content."""
     from reconwatch.pipeline import Replay
@@ -80,7 +83,10 @@ def replay(
     catalog, world = _catalog()
     try:
         with _destination(output, inputs) as stream, _progress(inputs) as progress:
-            run = Replay(inputs, catalog, site, world, funnel=not no_funnel, warn=say, progress=progress)
+            run = Replay(
+                inputs, catalog, site, world,
+                funnel=not no_funnel, warn=say, progress=progress, jobs=jobs or len(os.sched_getaffinity(0)),
+            )  # fmt: skip
             worst = _write(run.notices(), form or _default_format(output), stream)
     except BrokenPipeError:
         raise
@@ -188,7 +194,10 @@ def _write(notices: Iterator[Notice], form: str, stream: BinaryIO) -> int:
 
 @contextlib.contextmanager
 def _progress(inputs: Sequence[Path | BinaryIO]) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error, for people, over the bytes of the inputs."""
+    """A bar on standard error, for people, over the bytes of the inputs.
+
+    It begins with the first of them that are read: its thread must not be there when worker processes are forked.
+    """
     total = sum(_size(path) for path in inputs if isinstance(path, Path))
     if not sys.stderr.isatty() or total < LONG_WORK:
         yield lambda done: None
@@ -197,9 +206,17 @@ def _progress(inputs: Sequence[Path | BinaryIO]) -> Iterator[Callable[[int], Non
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("replay", total=total)
-        yield lambda done: bar.advance(task, done)
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = bar.add_task("replay", total=total)
+
+    def advance(done: int) -> None:
+        bar.start()  # nothing, the second time
+        bar.advance(task, done)
+
+    try:
+        yield advance
+    finally:
+        bar.stop()
 
 
 def _size(path: Path) -> int:

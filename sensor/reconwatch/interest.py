@@ -6,8 +6,12 @@ exact test that follows every sieve, and, run over everything (`--no-funnel`), t
 
 from __future__ import annotations
 
+import copy
 import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import Self
 from urllib.parse import unquote
 
 import msgspec
@@ -23,6 +27,9 @@ CROWD = 256
 """Answers for other names after which an address names nobody: a large CDN's edge, a sinkhole, a captive portal."""
 MOST_ADDRESSES = 50_000
 """Addresses watched at once; a sieve of so many takes a second to compile."""
+
+MOST_MET = 100_000
+"""Addresses of one sort that a reading notes, about 10 MB; where there are more, all may be among them."""
 
 NAMED_BY_THEMSELVES = frozenset({"ssl", "http", "quic", "dns", "tls", "http2"})
 """Connections of these protocols have a record of their own that says the name: an address never overrides it."""
@@ -64,11 +71,65 @@ class Interest(msgspec.Struct, frozen=True):
         )
 
 
+class Learned(msgspec.Struct, frozen=True):
+    """What answers have taught of addresses: in one reading, or in all readings before one."""
+
+    addresses: frozenset[str] = frozenset()
+    """Given for names of interest; those that were let go later are among them."""
+    others: dict[str, int] = {}
+    """How many answers for other names gave an address of these."""
+    crowded: frozenset[str] = frozenset()
+    """Let go before: they speak for none."""
+
+    def joined(self, lessons: Iterable[Learned]) -> Learned:
+        """What is known after readings that each began with this: the same whatever their order."""
+        lessons = list(lessons)
+        others: Counter[str] = Counter(self.others)
+        for each in lessons:
+            others.update(each.others)
+        crowded = self.crowded | {address for address, count in others.items() if count > CROWD}
+        fresh = frozenset().union(*(each.addresses for each in lessons)) - self.addresses - crowded
+        room = max(0, MOST_ADDRESSES - len(self.addresses))
+        known = (self.addresses - crowded).union(sorted(fresh)[:room])
+        return Learned(known, {a: n for a, n in others.items() if a in known}, crowded)
+
+    def foreign(self, lessons: Sequence[Learned]) -> list[frozenset[str]]:
+        """For each reading that began with this, the addresses that only became known by the others."""
+        taught = Counter(address for each in lessons for address in each.addresses)
+        found = []
+        for each in lessons:
+            others = {address for address, n in taught.items() if n > (address in each.addresses)}
+            found.append(frozenset(sorted(others - self.addresses - self.crowded)[:MOST_ADDRESSES]))
+        return found
+
+
+class Met(msgspec.Struct):
+    """Addresses that one reading met in events whose meaning hangs on the name of an address."""
+
+    bare: set[str] = msgspec.field(default_factory=set)
+    """Servers of events that carry no name and were wanted."""
+    unknown: set[str] = msgspec.field(default_factory=set)
+    """Servers of such events that were not wanted, since no answer had named them by then."""
+    renamed: set[str] = msgspec.field(default_factory=set)
+    """Given by answers for other names that were not wanted, since no answer had named them by then."""
+    full: bool = False
+    """There were too many: nothing is said of them."""
+
+    def note(self, some: set[str], address: str) -> None:
+        """Add to one of the sets."""
+        some.add(address)
+        if len(some) > MOST_MET:
+            self.full = True
+        if self.full:
+            some.clear()
+
+
 class Lookout:
     """An Interest put to work: tests decoded events exactly, and grows by the server addresses that answers name.
 
-    One Lookout is shared by all sources of a run. What it has learned decides for the events that come after, so inputs
-    which name addresses are read before those which connect. An address that speaks for nobody is let go (`CROWD`).
+    What it has learned decides for the events that come after, so inputs which name addresses are read before those
+    which connect. Inputs that are read side by side each have one (`begun`), and what one of them learns is applied to
+    the others afterwards (`sources/hindsight.py`). An address that speaks for nobody is let go (`CROWD`).
     """
 
     def __init__(self, interest: Interest) -> None:
@@ -77,7 +138,11 @@ class Lookout:
         """Canonical addresses that DNS answers gave for names of interest, and only few answers for others."""
         self.crowded: set[str] = set()
         """Addresses that were let go since answers gave them to a crowd of other names: they speak for none."""
+        self.met: Met | None = None
+        """What was met by address, if that is noted."""
         self._others: dict[str, int] = {}
+        self._taught: set[str] = set()
+        self._counted: Counter[str] = Counter()
         self._names = _Names(interest.names)
         self._asides = _Names(interest.asides)
         secrets: dict[str, set[str]] = {}
@@ -89,6 +154,40 @@ class Lookout:
         for host, prefix in sorted(interest.paths):
             self._paths[host] = (*self._paths.get(host, ()), prefix)
 
+    def begun(self, learned: Learned, *, noting: bool = False) -> Self:
+        """A Lookout with the same interest that knows what was `learned`, and may note what it meets."""
+        begun = copy.copy(self)
+        begun.addresses, begun.crowded = set(learned.addresses), set(learned.crowded)
+        begun._others = dict(learned.others)
+        begun._taught, begun._counted = set(), Counter()
+        begun.met = Met() if noting else None
+        return begun
+
+    @property
+    def learned(self) -> Learned:
+        """What it was taught itself, without what it began with."""
+        return Learned(frozenset(self._taught), dict(self._counted))
+
+    def knows(self, server: str) -> bool:
+        """Whether an answer has named the server of an event that carries no name."""
+        known = server in self.addresses
+        if self.met is not None:
+            self.met.note(self.met.bare if known else self.met.unknown, server)
+        return known
+
+    def follows(self, *ends: str) -> bool:
+        """Whether a connection between two addresses may be wanted, by what is known when it begins."""
+        known = not self.addresses.isdisjoint(ends)
+        if not known:
+            self.passed(*ends)
+        return known
+
+    def passed(self, *ends: str) -> None:
+        """Note the ends of connections that are not followed."""
+        if self.met is not None:
+            for end in ends:
+                self.met.note(self.met.unknown, end)
+
     def names(self, name: str) -> bool:
         """Whether a host name (any case, with or without the root dot) is one of interest, by whole labels."""
         return self._names.hold(name)
@@ -96,8 +195,8 @@ class Lookout:
     def wants(self, event: Event) -> bool:
         """Whether anyone downstream may need the event. Learns from the answers that it lets through."""
         match event:
-            case WhoisQuery():
-                return True
+            case WhoisQuery(server=server):
+                return self._wants_anyway(server)
             case DnsQuery(name=name):
                 return self._names.hold(name)
             case DnsAnswer(name=name):
@@ -106,16 +205,21 @@ class Lookout:
                 return self.wants_hello(name, server)
             case HttpRequest(host=host, uri=uri, server=server):
                 return self.wants_request(host, uri, server)
-            case Connection(service=service, server_port=port):
+            case Connection(service=service, server_port=port, server=server):
                 if port in self.interest.ports:
-                    return True
-                return event.server in self.addresses and service not in NAMED_BY_THEMSELVES
+                    return self._wants_anyway(server)
+                return service not in NAMED_BY_THEMSELVES and self.knows(server)
         return False
+
+    def _wants_anyway(self, server: str) -> bool:
+        if self.met is not None:
+            self.met.note(self.met.bare, server)
+        return True
 
     def wants_hello(self, name: str | None, server: str) -> bool:
         """Whether a hello to `server` is wanted: by its name, or by where it goes if it has none."""
         if not name:
-            return server in self.addresses
+            return self.knows(server)
         return self._names.hold(name) or self._asides.hold(name)
 
     def wants_request(self, host: str, uri: str, server: str) -> bool:
@@ -124,7 +228,7 @@ class Lookout:
         By its host, by its path at a host that serves everything, or by where it goes if it names no host (HTTP/1.0).
         """
         if not host:
-            return server in self.addresses
+            return self.knows(server)
         if self._names.hold(host) or self._asides.hold(host):
             return True
         prefixes = self._paths.get(host.rstrip("."))
@@ -136,10 +240,16 @@ class Lookout:
             fresh = [address for address in addresses if address not in self.crowded]
             if len(self.addresses) + len(fresh) <= MOST_ADDRESSES:
                 self.addresses.update(fresh)
+                self._taught.update(fresh)
             return True
         # The same address under another name: a later connection there is not to be called by the old one.
         shared = [address for address in addresses if address in self.addresses]
+        if self.met is not None and len(shared) < len(addresses):
+            for address in addresses:
+                if address not in self.addresses:
+                    self.met.note(self.met.renamed, address)
         for address in shared:
+            self._counted[address] += 1
             self._others[address] = others = self._others.get(address, 0) + 1
             if others > CROWD:
                 self.addresses.discard(address)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -24,7 +25,7 @@ from reconwatch.prose import counted
 from reconwatch.sift import Sift
 from reconwatch.sightings import Sighting
 from reconwatch.site import Site
-from reconwatch.sources.inputs import Inputs, read_inputs
+from reconwatch.sources.inputs import WORTH_WORKERS, Inputs, read_inputs
 
 CONNECTING = frozenset({"tls", "http", "conn"})
 """Kinds of event that show a service was used: where an input holds them, a resolved name alone is no use."""
@@ -51,6 +52,10 @@ class Replay:
     warn: Warn = lambda line: None
     progress: Callable[[int], None] = lambda done: None
     """Told how many more bytes of the inputs were read."""
+    jobs: int = 1
+    """Processes that read at the same time; the notices and the account do not depend on it."""
+    worth_workers: int = WORTH_WORKERS
+    """Bytes of input from which others than this process read."""
     accounts: list[Account] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -64,8 +69,8 @@ class Replay:
 
     def notices(self) -> Iterator[Notice]:
         """The last word on every notice, in order of time."""
-        with Sorter[AnyEvent](AnyEvent, _when) as events:
-            for event in self._events():
+        with Sorter[AnyEvent](AnyEvent, _when) as events, closing(self._events()) as told:
+            for event in told:
                 self._blindness.watch(event)
                 events.add(event)
             with Sorter[Sighting](Sighting, lambda s: (s.ts, s.service, s.actor.ip), LONG_ITEMS) as sightings:
@@ -76,9 +81,9 @@ class Replay:
                         notices.add(notice)
                     yield from notices
 
-    def _events(self) -> Iterator[AnyEvent]:
+    def _events(self) -> Generator[AnyEvent, None, None]:
         lookout = Lookout(self.catalog.interest() | self._watched.interest())
-        shared = Inputs(lookout, self.funnel, self.warn, self.progress)
+        shared = Inputs(lookout, self.funnel, self.warn, self.progress, self.jobs, self.worth_workers)
         return read_inputs(self.inputs, shared, self.accounts)
 
     def _sightings(self, events: Iterable[AnyEvent]) -> Iterator[Sighting]:

@@ -123,6 +123,21 @@ def _first_packet(head: bytes) -> float:
         return float("inf")
 
 
+def capture_kind(head: bytes, dialect: Dialect | None) -> str:
+    """The container and link type of a capture; "" for what is none."""
+    order = ">" if head[:4] in (b"\xa1\xb2\xc3\xd4", b"\xa1\xb2\x3c\x4d") else "<"
+    try:
+        if dialect is Dialect.PCAP:
+            return f"pcap {struct.unpack_from(order + 'I', head, 20)[0] & 0xFFFF}"
+        if dialect is Dialect.PCAPNG:
+            order = "<" if head[8:12] == b"\x4d\x3c\x2b\x1a" else ">"
+            # An Interface Description Block follows the section header.
+            return f"pcapng {struct.unpack_from(order + 'H', head, struct.unpack_from(order + 'I', head, 4)[0] + 8)[0]}"
+    except struct.error:
+        pass
+    return ""
+
+
 LAST = (3, float("inf"))
 
 

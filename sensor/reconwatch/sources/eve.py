@@ -14,7 +14,7 @@ from reconwatch.interest import Lookout
 from reconwatch.sources.eve_record import Dns, Http, Quic, Record, Resource, type_number
 from reconwatch.sources.jsonlines import NotJsonError, decoded, suspects
 from reconwatch.sources.lines import WHOLE_EVERY, Block, Blocks
-from reconwatch.sources.sieve import sieve_for
+from reconwatch.sources.sieve import EveryLine, sieve_for
 from reconwatch.sources.source import Opening
 from reconwatch.sources.spelling import UNKNOWN_TTL, canonical, dns_name, epoch, host_only, request_target
 
@@ -98,6 +98,11 @@ class EveSource:
                         yield told.event
                 self.position = block.offset + end + 1
             self.position = block.offset + block.end
+
+    @property
+    def unseen(self) -> frozenset[str]:
+        """Behind a sieve every kind that the engine may log."""
+        return frozenset() if isinstance(self._sieve, EveryLine) else frozenset().union(*HOLDS.values())
 
     def close(self) -> None:
         """Release the stream."""

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from reconwatch.account import Account
 from reconwatch.interest import Lookout
-from reconwatch.sources.dialect import HEAD, LAST, Dialect, names_first, recognise
+from reconwatch.sources.dialect import HEAD, LAST, Dialect, capture_kind, names_first, recognise
 from reconwatch.sources.eve import EveSource
 from reconwatch.sources.inflate import decompressed, peeked
 from reconwatch.sources.source import Opening, Source
@@ -25,6 +25,15 @@ def open_source(
 
     The source owns the stream and closes it. `input` is the input's position in the run.
     """
+    content = open_content(origin, account)
+    if content is None:
+        return None
+    dialect, stream = content
+    return source_of(dialect, Opening(stream, lookout, account, input, funnel))
+
+
+def open_content(origin: Path | str | BinaryIO, account: Account) -> tuple[Dialect, BinaryIO] | None:
+    """What a file or stream holds, decompressed; None if it cannot be read, which the account then says."""
     try:
         raw = _opened(Path(origin)) if isinstance(origin, Path | str) else origin
     except OSError as error:
@@ -45,7 +54,11 @@ def open_source(
         else:
             account.failed = True
         return None
-    opening = Opening(stream, lookout, account, input, funnel)
+    return dialect, stream
+
+
+def source_of(dialect: Dialect, opening: Opening) -> Source:
+    """The source that reads a dialect."""
     match dialect:
         case Dialect.EVE:
             return EveSource(opening)
@@ -60,12 +73,18 @@ def open_source(
 
 def reading_order(path: Path) -> tuple[int, float]:
     """A key by which to sort inputs before they are read; see `names_first`. Inputs that cannot be read come last."""
+    return looked_into(path)[0]
+
+
+def looked_into(path: Path) -> tuple[tuple[int, float], str]:
+    """The same key, and what kind of capture it is (see `capture_kind`)."""
     try:
         with path.open("rb", buffering=0) as raw:
             head, _ = peeked(decompressed(raw), HEAD)
     except OSError:
-        return LAST
-    return names_first(head, recognise(head))
+        return LAST, ""
+    dialect = recognise(head)
+    return names_first(head, dialect), capture_kind(head, dialect)
 
 
 def stream_order(stream: BinaryIO) -> tuple[tuple[int, float], BinaryIO]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
@@ -23,6 +23,9 @@ class Opening:
     """`Event.input` of what it yields."""
     funnel: bool = True
     """False: decode everything and let the Lookout alone decide (the oracle)."""
+    following: Callable[[float], Opening | None] = lambda last: None
+    """Captures: asked, once the packets are read, of which the last is of time `last`, for the next file of a rotation.
+    Its packets go on in the same flows; what they tell belongs to its account and input. None: there is none."""
 
 
 class Source(Protocol):
@@ -36,6 +39,14 @@ class Source(Protocol):
     """Bytes of the (decompressed) input that were consumed whole: where a later run may resume."""
 
     def __iter__(self) -> Iterator[AnyEvent]: ...
+
+    @property
+    def unseen(self) -> frozenset[str]:
+        """Once it was read: the kinds of event that it may hold besides those the Lookout was asked about.
+
+        None for a source that asks about all it decodes; whatever a sieve may have held back else.
+        """
+        ...
 
     def close(self) -> None:
         """Release the stream. Idempotent."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from reconwatch.events import AnyEvent
 from reconwatch.sources.pcap import dns
@@ -21,46 +21,67 @@ HOLDS = frozenset({"dns", "answer", "tls", "http", "whois", "conn"})
 
 
 class CaptureSource:
-    """The events of one pcap or pcapng capture. See `Source`.
+    """The events of one pcap or pcapng capture, and of those of a rotation that follow it. See `Source`.
 
     With the funnel the same readers read the same bytes, but only those of packets that may tell something.
     """
 
+    unseen = frozenset({"answer"})
+    """Answers for other names are not looked into for addresses that nobody knows."""
+
     def __init__(self, opening: Opening) -> None:
-        self._opening = opening
-        self._account = opening.account
-        self._account.unit = "packets"
-        self._account.holds = set(HOLDS)
         self._teller = Teller(opening)
         messages = dns.Messages(self._teller)
-        self._internet = Datagrams(self._account)
+        self._internet = Datagrams(opening.account)
+        self._go_on(opening)
         self._tcp = Segments(self._teller, messages)
         self._udp = UdpDatagrams(self._teller, messages)
         self._funnel = Funnel(self._teller, self._tcp, self._udp) if opening.funnel else None
-        self.position = 0
 
     def close(self) -> None:
         """Release the stream. Idempotent."""
         self._opening.stream.close()
 
     def __iter__(self) -> Iterator[AnyEvent]:
+        following: Opening | None = self._opening
+        while following is not None:
+            if following is not self._opening:
+                self.close()
+                self._go_on(following)
+            last = yield from self._packets()
+            following = self._opening.following(last)
+        self._tcp.close()
+        self._udp.close()
+        yield from self._teller.out
+        self._teller.out.clear()
+
+    def _go_on(self, opening: Opening) -> None:
+        """Take up a file, with the flows of those before it."""
+        self._opening, self._account = opening, opening.account
+        self._account.unit = "packets"
+        self._account.holds = set(HOLDS)
+        self._internet.account = self._account
+        self._teller.go_on(opening)
+        self.position = 0
+
+    def _packets(self) -> Generator[AnyEvent, None, float]:
+        """The events known by the end of the file that was taken up; returns the time of its last packet."""
+        last = 0.0
         batches = open_container(self._opening.stream, self._account)
         if batches is None:
-            return
-        teller, account = self._teller, self._account
-        out, read = teller.out, self._read
+            return last
+        out, read = self._teller.out, self._read
         for batch in batches:
             read(batch)
             self.position = batches.position
-            account.records = batches.number
+            self._account.records = batches.number
             yield from out
             out.clear()
-        self._tcp.close()
-        self._udp.close()
+            if len(batch):
+                last = float(batch.times[-1])
         self.position = batches.position
-        account.records = batches.number
-        yield from out
-        out.clear()
+        self._account.records = batches.number
+        return last
 
     def _read(self, batch: Batch) -> None:
         if self._funnel is None:

@@ -21,6 +21,7 @@ from reconwatch.sources.pcap.tell import Teller, ends
 from reconwatch.sources.pcap.tls import read_hello
 from reconwatch.sources.pcap.transport import Datagrams, Segments
 from reconwatch.sources.pcap.udp_triage import UdpTriage
+from reconwatch.sources.pcap.unfollowed import Unfollowed
 from reconwatch.sources.pcap.watch import Watch
 
 
@@ -57,6 +58,8 @@ class Funnel:
         self.ports = np.zeros(65_536, bool)
         self.ports[list(teller.ports)] = True
         self.watch = Watch()
+        self.unfollowed: set[int] = set()
+        """Hashes of the servers that were noted as such."""
         self._lessons = 0
 
     def read(self, batch: Batch, columns: tuple[Columns, Columns], odd: list[tuple[int, Transport]]) -> None:
@@ -110,10 +113,18 @@ class Pass:
         tasks += self._of(udp, Act.MESSAGE, self._sharing(funnel.watch, -1))
         tasks.sort()
         self._tasks = tasks
+        self._seen = funnel.unfollowed
+        self._unfollowed = Unfollowed(tcp, flows, self._hellos, udp, judged.fresh) if self._teller.notes else None
+        self._drop_followed(funnel.watch, -1)
 
     @staticmethod
     def _of(columns: Columns, act: Act, packets: list[int]) -> list[Task]:
         return [(place, act, packet) for place, packet in zip(columns.place[packets].tolist(), packets, strict=True)]
+
+    def _drop_followed(self, watch: Watch, behind: int) -> None:
+        if self._unfollowed is not None and watch:
+            tcp, udp = self._unfollowed.firsts
+            self._unfollowed.drop((watch.ends(tcp), watch.ends(udp)), behind)
 
     def _sharing(self, watch: Watch, behind: int) -> list[int]:
         """Answers behind place `behind` that may hold a watched address."""
@@ -156,6 +167,9 @@ class Pass:
         self._streams.settle()
         self._flows.settle()
         self._odd.settle(self._datagrams)
+        if self._unfollowed is not None:
+            for server in self._unfollowed.servers(self._data, self._seen):
+                teller.unfollowed(server)
 
     def _learn(self, tasks: list[Task], place: int) -> list[Task]:
         """The tasks that are left behind `place`, now that an answer has taught addresses."""
@@ -164,6 +178,7 @@ class Pass:
             return tasks
         self._known |= fresh
         watch = Watch(fresh)
+        self._drop_followed(watch, place)
         segments, taken = self._streams.follow(watch.ends(self._tcp), place)
         if taken:
             of = {Act.HELLO: self._hellos.flow, Act.REQUEST: self._requests.flow}

@@ -63,7 +63,7 @@ class Datagrams:
     """Gets at transport payloads; keeps the fragments of those that came in pieces."""
 
     def __init__(self, account: Account) -> None:
-        self._account = account
+        self.account = account
         self._held: dict[tuple[bytes, int, int], _Pieces] = {}
 
     def read(self, ts: float, frame: bytes, at: int, place: int) -> Transport | None:
@@ -91,20 +91,20 @@ class Datagrams:
                     return None
             else:
                 return found if protocol == TCP else None
-        self._account.skip("tunnels are nested too deeply", f"packet {place}")
+        self.account.skip("tunnels are nested too deeply", f"packet {place}")
         return None
 
     def _four(self, ts: float, frame: bytes, at: int, place: int) -> Transport | None:
         size = len(frame)
         header = (frame[at] & 15) * 4
         if header < 20 or at + header > size:
-            self._account.skip("an IP header is malformed or cut", f"packet {place}")
+            self.account.skip("an IP header is malformed or cut", f"packet {place}")
             return None
         length, ident, fragment = unpack_from(">HHH", frame, at + 2)
         # Segmentation offload leaves 0 as the length of what is longer than 64 KiB.
         end = at + length if length else size
         if end < at + header:
-            self._account.skip("an IP header is malformed or cut", f"packet {place}")
+            self.account.skip("an IP header is malformed or cut", f"packet {place}")
             return None
         start, cut = at + header, max(0, end - size)
         ends, protocol = frame[at + 12 : at + 20], frame[at + 9]
@@ -116,7 +116,7 @@ class Datagrams:
     def _six(self, ts: float, frame: bytes, at: int, place: int) -> Transport | None:
         size = len(frame)
         if frame[at] >> 4 != 6 or at + 40 > size:
-            self._account.skip("an IP header is malformed or cut", f"packet {place}")
+            self.account.skip("an IP header is malformed or cut", f"packet {place}")
             return None
         length = int.from_bytes(frame[at + 4 : at + 6], "big")
         end = at + 40 + length if length else size
@@ -147,13 +147,13 @@ class Datagrams:
         if held is None or ts - held.since > FRAGMENT_LIFE:
             if len(self._held) >= MAX_HELD:
                 del self._held[next(iter(self._held))]
-                self._account.blind["fragments_lost"] += 1
+                self.account.blind["fragments_lost"] += 1
             held = self._held[key] = _Pieces(ts)
         if cut:
-            self._account.hidden("cut_packets", "a fragment", CUT)
+            self.account.hidden("cut_packets", "a fragment", CUT)
         if len(held.pieces) >= MAX_PIECES or offset + len(payload) > 65_535:
             del self._held[key]
-            self._account.blind["fragments_lost"] += 1
+            self.account.blind["fragments_lost"] += 1
             return None
         held.pieces.append((offset, payload))
         if not more:

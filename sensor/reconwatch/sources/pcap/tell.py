@@ -77,6 +77,10 @@ class Teller:
         self.place = 0
         """Number of the packet that is being read, for warnings."""
 
+    def go_on(self, opening: Opening) -> None:
+        """What is told from now on belongs to another input: the next of a rotation."""
+        self._input, self.account, self.place = opening.input, opening.account, 0
+
     @property
     def addresses(self) -> set[str]:
         """The addresses of interest, as learned so far."""
@@ -91,6 +95,15 @@ class Teller:
     def ports(self) -> frozenset[int]:
         """The ports of interest."""
         return self._lookout.interest.ports
+
+    @property
+    def notes(self) -> bool:
+        """Whether it is noted where connections went that are not followed."""
+        return self._lookout.met is not None
+
+    def unfollowed(self, server: bytes) -> None:
+        """Note the server of a connection that is not followed."""
+        self._lookout.passed(address(server))
 
     def greets(self, name: str) -> bool:
         """Whether a hello that names `name` is wanted."""
@@ -177,11 +190,13 @@ class Teller:
 
         What an answer teaches later is no reason: nobody connected because of it.
         """
-        ports, addresses = self._lookout.interest.ports, self._lookout.addresses
+        ports = self._lookout.interest.ports
         if int.from_bytes(key[-4:-2], "big") in ports or int.from_bytes(key[-2:], "big") in ports:
             return True
+        if not self._lookout.addresses and not self.notes:
+            return False
         size = (len(key) - 4) // 2
-        return bool(addresses) and (address(key[:size]) in addresses or address(key[size:-4]) in addresses)
+        return self._lookout.follows(address(key[:size]), address(key[size:-4]))
 
     def connection(
         self, ts: float, key: bytes, proto: Literal["tcp", "udp"], established: bool | None, service: str | None

@@ -70,6 +70,11 @@ class ZeekSource:
                     todo = None
             self.position = block.offset + block.end
 
+    @property
+    def unseen(self) -> frozenset[str]:
+        """Behind a sieve the kinds of event that its logs tell."""
+        return frozenset() if isinstance(self._wanted, EveryLine) else frozenset(self._account.holds)
+
     def close(self) -> None:
         """Release the stream."""
         self._opening.stream.close()
