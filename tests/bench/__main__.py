@@ -87,7 +87,7 @@ def _once(program: Program, work: Work, names: Path) -> tuple[Usage, str | None]
 def _facts(data: Data, names: int, runs: int) -> list[str]:
     programs = "; ".join(f"{name} {version}" for name, version in versions().items())
     made = "Data as the project's generators make them."
-    read = made if data.generated else "Data of somebody's own, and not those that the bars were set for."
+    read = made if data.generated else "Data of somebody's own, for which no bar of speed is set."
     return [
         f"{machine()}.",
         f"{programs}.",

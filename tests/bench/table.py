@@ -49,9 +49,8 @@ def section(results: Sequence[Result], facts: Sequence[str]) -> str:
 
 def _rows(result: Result) -> list[str]:
     work = result.work
-    amount = f"{work.amount / 1e9:.2f} GB" if work.unit == "bytes" else f"{work.amount / 1e6:.1f} M lines"
     ours = result.measured[RECONWATCH.name]
-    rows = [_ours(f"{work.title}, {amount}", work, ours)]
+    rows = [_ours(f"{work.title}, {_amount(work.amount, work)}", work, ours)]
     for beside in work.beside:
         bar = "" if beside.most is None else f"<= {beside.most:g}"
         theirs = result.measured[beside.program.name]
@@ -67,7 +66,7 @@ def _rows(result: Result) -> list[str]:
 
 
 def _ours(title: str, work: Work, ours: Measured) -> str:
-    bar = "" if work.least is None else f">= {_rate(work.least, work)}"
+    bar = "" if work.least is None else f">= {_amount(work.least, work)}"
     if ours.failure is not None:
         return _row(title, RECONWATCH.name, f"not measured: {ours.failure}", bar=bar)
     if work.least is not None:
@@ -88,7 +87,7 @@ def _measured(
         title,
         program.name,
         f"{of.cpu:.2f} ({min(spread):.2f} to {max(spread):.2f})",
-        _rate(work.amount / of.cpu, work),
+        _amount(work.amount / of.cpu, work),
         times,
         bar,
         "" if found is None else f"{found:,}",
@@ -101,9 +100,8 @@ def _row(title: str, name: str, cpu: str, speed: str = "", times: str = "", bar:
     return "| " + " | ".join([title, name, cpu, speed, times, bar, found, memory]) + " |"
 
 
-def _rate(amount: float, work: Work) -> str:
-    """An amount as it is told: of a second."""
-    return f"{amount / 1e6:.0f} MB" if work.unit == "bytes" else f"{amount / 1e6:.3g} M lines"
+def _amount(amount: float, work: Work) -> str:
+    return f"{amount / 1e6:,.1f} MB" if work.unit == "bytes" else f"{amount / 1e6:.3g} M lines"
 
 
 def put_into(path: Path, told: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.bench import data
-from tests.bench.data import NoDataError, generated, given, leave_out_flows, lines_in
+from tests.bench.data import Data, NoDataError, generated, given, leave_out_flows, lines_in
 from tests.bench.works import works
 
 
@@ -56,6 +56,18 @@ def test_a_capture_alone_is_one_work(tmp_path: Path) -> None:
     capture = tmp_path / "own.pcap"
     capture.write_bytes(b"12345")
     assert [(work.key, work.amount) for work in works(given(capture, None))] == [("capture", 5)]
+
+
+def test_bars_of_speed_are_for_generated_data_only(tmp_path: Path) -> None:
+    eve = tmp_path / "eve.json"
+    eve.write_text("{}\n")
+    [own] = works(Data(generated=False, eve=eve))
+    [ours] = works(Data(generated=True, eve=eve))
+    assert (own.least, {each.most for each in own.beside}) == (None, {None})
+    assert (ours.least, {each.program.name: each.most for each in ours.beside}) == (
+        2.0e6,
+        {"grep": None, "jq": 0.04, "DuckDB": 0.35},
+    )
 
 
 def test_an_eve_file_alone_is_one_work(tmp_path: Path) -> None:

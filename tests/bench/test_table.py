@@ -28,7 +28,7 @@ def test_each_figure_stands_beside_its_bar(tmp_path: Path) -> None:
     bars = "50 / 20 (<= 400: met / <= 300: met)"
     assert rows(told) == [
         [
-            "some log, 1.0 M lines",
+            "some log, 1 M lines",
             "reconwatch",
             "0.30 (0.20 to 0.40)",
             "3.33 M lines",

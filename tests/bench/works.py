@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -53,7 +53,14 @@ class Work:
 
 
 def works(data: Data) -> Iterator[Work]:
-    """Every work for which there is something to read."""
+    """Every work for which there is something to read; bars of speed are for generated data only."""
+    for work in _works(data):
+        if not data.generated:
+            work = replace(work, least=None, beside=tuple(Beside(each.program) for each in work.beside))
+        yield work
+
+
+def _works(data: Data) -> Iterator[Work]:
     if data.capture is not None:
         engines = (Beside(SURICATA_EVE, 0.5), Beside(SURICATA_OFF, 0.8), Beside(ZEEK, 0.10))
         beside = (*engines, Beside(TSHARK, 0.08), Beside(TSHARK_FIELDS, 0.08))
