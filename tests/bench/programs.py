@@ -156,6 +156,10 @@ def _grep(inputs: Sequence[Path], names: Path, folder: Path) -> list[str]:
     return ["grep", "-c", "-h", "-i", "-F", "-f", str(names), *map(str, inputs)]
 
 
+def _grep_bytes(inputs: Sequence[Path], names: Path, folder: Path) -> list[str]:
+    return ["env", "LC_ALL=C", *_grep(inputs, names, folder)]
+
+
 HOSTS_IN_JQ = r"""
 ($names | split("\n") - [""] | map({(.): true}) | add) as $names
 | def named: $names[.] or (index(".") as $dot | $dot != null and (.[$dot + 1:] | named));
@@ -179,11 +183,12 @@ SURICATA_OFF = Program("Suricata, outputs off", "suricata", _suricata_off, needs
 ZEEK = Program("Zeek", "zeek", _zeek)
 TSHARK = Program("tshark, a line a packet", "tshark", _tshark, finds="lines")
 TSHARK_FIELDS = Program("tshark, `-T fields`", "tshark", _tshark_fields, finds="lines")
-GREP = Program("grep", "grep", _grep, finds="sum", quiet=1)
+GREP = Program("grep, UTF-8", "grep", _grep, finds="sum", quiet=1)
+GREP_BYTES = Program("grep, `LC_ALL=C`", "grep", _grep_bytes, finds="sum", quiet=1)
 JQ = Program("jq", "jq", _jq, finds="sum")
 DUCKDB = Program("DuckDB", "duckdb", _duckdb, finds="sum")
 
-PROGRAMS = (RECONWATCH, SURICATA_EVE, SURICATA_OFF, ZEEK, TSHARK, TSHARK_FIELDS, GREP, JQ, DUCKDB)
+PROGRAMS = (RECONWATCH, SURICATA_EVE, SURICATA_OFF, ZEEK, TSHARK, TSHARK_FIELDS, GREP, GREP_BYTES, JQ, DUCKDB)
 
 VERSIONS = {
     "Suricata": ["suricata", "-V"],

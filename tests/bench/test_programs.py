@@ -9,6 +9,7 @@ from tests.bench.measure import Usage
 from tests.bench.programs import (
     DUCKDB,
     GREP,
+    GREP_BYTES,
     JQ,
     PROGRAMS,
     RECONWATCH,
@@ -49,14 +50,15 @@ def test_a_name_is_matched_by_whole_labels_in_any_case(program: Program, tmp_pat
     assert program.found(usage) == 8
 
 
-def test_grep_counts_over_all_inputs_and_finding_nothing_is_no_failure(tmp_path: Path) -> None:
+@pytest.mark.parametrize("grep", [GREP, GREP_BYTES], ids=lambda program: program.name)
+def test_grep_counts_over_all_inputs_and_finding_nothing_is_no_failure(grep: Program, tmp_path: Path) -> None:
     names, some, none = tmp_path / "names", tmp_path / "some", tmp_path / "none"
     names.write_text("crt.sh\n")
     some.write_text("CRT.SH\ncrt.sh\n")
     none.write_text("example.com\n")
-    assert [GREP.found(GREP.once(inputs, names, tmp_path)[0]) for inputs in ([some, some], [none])] == [4, 0]
-    assert GREP.once([none], names, tmp_path)[1] is None
-    assert GREP.once([tmp_path / "absent"], names, tmp_path)[1] == "it failed (status 2)"
+    assert [grep.found(grep.once(inputs, names, tmp_path)[0]) for inputs in ([some, some], [none])] == [4, 0]
+    assert grep.once([none], names, tmp_path)[1] is None
+    assert grep.once([tmp_path / "absent"], names, tmp_path)[1] == "it failed (status 2)"
 
 
 @pytest.mark.parametrize(
@@ -106,7 +108,8 @@ def test_what_was_found_is_read_from_the_output() -> None:
         "Zeek": None,
         "tshark, a line a packet": 2,
         "tshark, `-T fields`": 2,
-        "grep": 7,
+        "grep, UTF-8": 7,
+        "grep, `LC_ALL=C`": 7,
         "jq": 7,
         "DuckDB": 7,
     }

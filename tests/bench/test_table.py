@@ -23,7 +23,7 @@ def rows(told: str) -> list[list[str]]:
 
 
 def test_each_figure_stands_beside_its_bar(tmp_path: Path) -> None:
-    measured = {"reconwatch": runs(0.2, 0.4, 0.3, output=b"{}\n"), "grep": runs(1, 1, 1, output=b"1200\n")}
+    measured = {"reconwatch": runs(0.2, 0.4, 0.3, output=b"{}\n"), "grep, UTF-8": runs(1, 1, 1, output=b"1200\n")}
     told = section([Result(work(tmp_path, Beside(GREP, 0.25)), measured)], ["Facts."])
     bars = "50 / 20 (<= 400: met / <= 300: met)"
     assert rows(told) == [
@@ -37,13 +37,13 @@ def test_each_figure_stands_beside_its_bar(tmp_path: Path) -> None:
             "1",
             bars,
         ],
-        ["", "grep", "1.00 (1.00 to 1.00)", "1 M lines", "0.3", "<= 0.25: **not met**", "1,200", "50 / 20"],
+        ["", "grep, UTF-8", "1.00 (1.00 to 1.00)", "1 M lines", "0.3", "<= 0.25: **not met**", "1,200", "50 / 20"],
     ]
     assert told.startswith("Facts.\n\nBars met: 3; not met: 1; rows not measured: 0.\n\n| work |")
 
 
 def test_a_ratio_without_a_bar_has_no_verdict(tmp_path: Path) -> None:
-    measured = {"reconwatch": runs(1.0), "grep": runs(2.0, output=b"0\n")}
+    measured = {"reconwatch": runs(1.0), "grep, UTF-8": runs(2.0, output=b"0\n")}
     _, grep = rows(section([Result(work(tmp_path, Beside(GREP)), measured)], []))
     assert grep[4:6] == ["0.5", ""]
 
@@ -69,7 +69,7 @@ def test_what_was_not_measured_is_named_with_the_reason_and_its_bar(tmp_path: Pa
 
 
 def test_where_reconwatch_failed_there_is_nothing_to_compare(tmp_path: Path) -> None:
-    measured = {"reconwatch": Measured(failure="it failed (status 2)"), "grep": runs(1.0, output=b"0\n")}
+    measured = {"reconwatch": Measured(failure="it failed (status 2)"), "grep, UTF-8": runs(1.0, output=b"0\n")}
     told = rows(section([Result(work(tmp_path, Beside(GREP, 0.4)), measured)], []))
     assert [row[2] for row in told] == [
         "not measured: it failed (status 2)",

@@ -12,6 +12,7 @@ from tests.bench.data import NAMING_LOGS, ZEEK_FORMATS, Data, lines_in
 from tests.bench.programs import (
     DUCKDB,
     GREP,
+    GREP_BYTES,
     JQ,
     SURICATA_EVE,
     SURICATA_OFF,
@@ -65,7 +66,7 @@ def _works(data: Data) -> Iterator[Work]:
         engines = (Beside(SURICATA_EVE, 0.5), Beside(SURICATA_OFF, 0.8), Beside(ZEEK, 0.10))
         beside = (*engines, Beside(TSHARK, 0.08), Beside(TSHARK_FIELDS, 0.08))
         yield Work("capture", "capture", (data.capture,), "bytes", None, beside)
-    against_grep = (Beside(GREP, 0.4),)
+    against_grep = (Beside(GREP, 0.4), Beside(GREP_BYTES, 0.4))
     for form in ZEEK_FORMATS:
         if logs := data.zeek_logs(form, *NAMING_LOGS):
             named = ", ".join(path.stem for path in logs)
@@ -73,11 +74,12 @@ def _works(data: Data) -> Iterator[Work]:
     if data.eve_without_flow is not None:
         inputs = (data.eve_without_flow,)
         yield Work("eve-without-flow", "EVE without flow records", inputs, "lines", 3.5e6, against_grep)
+    greps = (Beside(GREP), Beside(GREP_BYTES))
     if data.eve is not None:
-        matching = (Beside(GREP), Beside(JQ, 0.04), Beside(DUCKDB, 0.35))
+        matching = (*greps, Beside(JQ, 0.04), Beside(DUCKDB, 0.35))
         yield Work("eve", "EVE with flow records", (data.eve,), "lines", 2.0e6, matching)
     if data.eve_own is not None:
-        yield Work("eve-own", "EVE, 30 % of it our own names", (data.eve_own,), "lines", 2.0e6, (Beside(GREP),))
+        yield Work("eve-own", "EVE, 30 % of it our own names", (data.eve_own,), "lines", 2.0e6, greps)
     if data.eve_gz is not None:
         yield Work("eve-gz", "EVE with flow records, gzip", (data.eve_gz,), "lines", 1.0e6)
     for form in ZEEK_FORMATS:
