@@ -7,6 +7,7 @@ exact test that follows every sieve, and, run over everything (`--no-funnel`), t
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from urllib.parse import unquote
 
@@ -48,6 +49,8 @@ class Interest(msgspec.Struct, frozen=True):
     """(host, path prefix): requests in clear text to hosts that serve everything else too, so matched by path only."""
     ports: frozenset[int] = frozenset()
     """Server ports whose connections matter whatever the name (43: WHOIS has no other sign in a connection log)."""
+    networks: frozenset[str] = frozenset()
+    """Networks (CIDR) into which every connection matters: those of ours, which the world opens connections to."""
     secrets: frozenset[tuple[str, str]] = frozenset()
     """(host suffix, parameter): further parameters to mask at one service only."""
     secret_paths: frozenset[tuple[str, str]] = frozenset()
@@ -59,6 +62,7 @@ class Interest(msgspec.Struct, frozen=True):
             asides=self.asides | other.asides,
             paths=self.paths | other.paths,
             ports=self.ports | other.ports,
+            networks=self.networks | other.networks,
             secrets=self.secrets | other.secrets,
             secret_paths=self.secret_paths | other.secret_paths,
         )
@@ -80,6 +84,8 @@ class Lookout:
         self._others: dict[str, int] = {}
         self._names = _Names(interest.names)
         self._asides = _Names(interest.asides)
+        self._ports = interest.ports
+        self._networks = _Networks(interest.networks)
         secrets: dict[str, set[str]] = {}
         for suffix, parameter in interest.secrets:
             secrets.setdefault(suffix, set()).add(_bare(parameter))
@@ -96,6 +102,8 @@ class Lookout:
     def wants(self, event: Event) -> bool:
         """Whether anyone downstream may need the event. Learns from the answers that it lets through."""
         match event:
+            case Connection():  # first, for they come by the million
+                return self._wants_connection(event)
             case WhoisQuery():
                 return True
             case DnsQuery(name=name):
@@ -106,10 +114,6 @@ class Lookout:
                 return self.wants_hello(name, server)
             case HttpRequest(host=host, uri=uri, server=server):
                 return self.wants_request(host, uri, server)
-            case Connection(service=service, server_port=port):
-                if port in self.interest.ports:
-                    return True
-                return event.server in self.addresses and service not in NAMED_BY_THEMSELVES
         return False
 
     def wants_hello(self, name: str | None, server: str) -> bool:
@@ -129,6 +133,12 @@ class Lookout:
             return True
         prefixes = self._paths.get(host.rstrip("."))
         return prefixes is not None and uri.startswith(prefixes)
+
+    def _wants_connection(self, event: Connection) -> bool:
+        server = event.server
+        if event.server_port in self._ports or self._networks.hold(server):
+            return True
+        return server in self.addresses and event.service not in NAMED_BY_THEMSELVES
 
     def _wants_answer(self, answer: DnsAnswer, name: str) -> bool:
         addresses = [address for address, _ in answer.addresses]
@@ -187,6 +197,20 @@ class _Names:
                 return True
             _, _, name = name.partition(".")
         return False
+
+
+class _Networks:
+    """Networks of either version."""
+
+    def __init__(self, networks: frozenset[str]) -> None:
+        self.hold: Callable[[str], bool] = lambda address: False
+        if networks:
+            import radix
+
+            tree = radix.Radix()
+            for network in networks:
+                tree.add(network)
+            self.hold = lru_cache(maxsize=65_536)(lambda address: tree.search_best(address) is not None)
 
 
 _USERINFO = re.compile(r"(?P<scheme>(?<![a-z0-9+.\-])[a-z][a-z0-9+.\-]{0,20}:/{2})[^/?#@\s]+@", re.IGNORECASE)

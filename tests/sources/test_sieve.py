@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from reconwatch.account import Account
 from reconwatch.interest import Interest, Lookout
 from reconwatch.sources.lines import Block, Blocks
-from reconwatch.sources.sieve import EveryLine, Sieve, sieve_for
+from reconwatch.sources.sieve import EveryLine, Layout, Sieve, sieve_for
 from reconwatch.sources.spelling import spellings
 
 NAMES = frozenset(
@@ -79,7 +79,7 @@ def test_a_json_line_with_a_wanted_name_hits_in_any_case_and_escaping(text, spel
     assert lookout().names(json.loads(text))
     line = f'{{"a":"x","query":{text},"b":1}}'.encode()
     content = "\n".join([*before, ""]).encode() + line + b"\n" + "\n".join(after).encode()
-    assert line in hits(Sieve(lookout(), spelling), content, size)
+    assert line in hits(Sieve(lookout(), Layout(spelling)), content, size)
 
 
 @settings(deadline=None)
@@ -87,7 +87,7 @@ def test_a_json_line_with_a_wanted_name_hits_in_any_case_and_escaping(text, spel
 def test_a_tsv_line_with_a_wanted_name_hits_in_any_case_and_escaping(name, places, before, after, size):
     line = f"1.5\tCx\t{tsv_text(name, places)}\t-".encode()
     content = "\n".join([*before, ""]).encode() + line + b"\n" + "\n".join(after).encode()
-    assert line in hits(Sieve(lookout(), "tsv"), content, size)
+    assert line in hits(Sieve(lookout(), Layout("tsv")), content, size)
 
 
 @settings(deadline=None)
@@ -99,7 +99,7 @@ def test_a_tsv_line_with_a_wanted_name_hits_in_any_case_and_escaping(name, place
 def test_each_line_comes_once_in_order_and_a_line_without_a_name_does_not(lines, size, spelling):
     texts = [text + ("SHODAN.io crt.sh" if hit else "") for hit, text in lines]
     content = "\n".join(texts).encode()
-    assert hits(Sieve(lookout(), spelling), content, size) == [
+    assert hits(Sieve(lookout(), Layout(spelling)), content, size) == [
         t.encode() for (hit, _), t in zip(lines, texts, strict=True) if hit
     ]
 
@@ -113,7 +113,7 @@ def test_every_spelling_of_a_learned_address_hits(spelling, address):
     seeking.addresses.add(address)
     for text in spellings(address, spelling):
         line = f"a\t{text.upper()}\tb".encode()
-        assert hits(Sieve(seeking, spelling), b"x\n" + line + b"\ny\n", 64) == [line]
+        assert hits(Sieve(seeking, Layout(spelling)), b"x\n" + line + b"\ny\n", 64) == [line]
 
 
 def test_eve_addresses_are_looked_for_in_eight_groups_and_zeeks_compressed():
@@ -125,7 +125,7 @@ def test_eve_addresses_are_looked_for_in_eight_groups_and_zeeks_compressed():
 @given(st.permutations(range(12)), st.integers(64, 4000))
 def test_what_a_line_teaches_is_found_behind_it_in_the_same_block_and_in_later_ones(order, size):
     seeking = lookout()
-    sieve = Sieve(seeking, "tsv")
+    sieve = Sieve(seeking, Layout("tsv"))
     lines = []
     for n in order:
         lines += [
@@ -146,7 +146,7 @@ def test_what_a_line_teaches_is_found_behind_it_in_the_same_block_and_in_later_o
 
 def test_a_block_that_teaches_much_is_given_whole_from_there_on_and_the_next_is_sieved_again():
     seeking = lookout()
-    sieve = Sieve(seeking, "tsv")
+    sieve = Sieve(seeking, Layout("tsv"))
     lines = [f"shodan.io {n}" for n in range(40)] + ["nothing"] * 10
     content = bytearray(("\n".join(lines) + "\n").encode())
     given_ = []
@@ -160,7 +160,7 @@ def test_a_block_that_teaches_much_is_given_whole_from_there_on_and_the_next_is_
 
 def test_what_another_source_learned_is_found_from_the_next_line_taken_on():
     seeking = lookout()
-    sieve = Sieve(seeking, "tsv")
+    sieve = Sieve(seeking, Layout("tsv"))
     content = bytearray(b"198.18.4.2 unknown yet\nshodan.io\n198.18.4.2 known\n")
     lines = sieve.lines(Block(content, 0, len(content), 0, 1))
     assert next(lines) == (23, 32)
@@ -187,12 +187,12 @@ def test_what_another_source_learned_is_found_from_the_next_line_taken_on():
     ],
 )
 def test_a_port_of_interest_hits_in_each_dialects_spelling(spelling, line, wanted):
-    found = hits(Sieve(lookout(), spelling), b"x\n" + line.encode() + b"\ny\n", 256)
+    found = hits(Sieve(lookout(), Layout(spelling)), b"x\n" + line.encode() + b"\ny\n", 256)
     assert bool(found) is wanted
 
 
 def test_a_port_is_found_between_the_separators_a_log_declares():
-    assert hits(Sieve(lookout(), "tsv", b","), b"a,43,b\na\t43\tb\n", 64) == [b"a,43,b"]
+    assert hits(Sieve(lookout(), Layout("tsv", b",")), b"a,43,b\na\t43\tb\n", 64) == [b"a,43,b"]
 
 
 @pytest.mark.parametrize(
@@ -211,17 +211,17 @@ def test_a_port_is_found_between_the_separators_a_log_declares():
 )
 def test_a_path_of_a_busy_host_hits_only_beside_that_host(spelling, line, wanted):
     paths = frozenset({("www.google.com", "/transparencyreport/"), ("q.example", "/?q=")})
-    sieve = Sieve(Lookout(Interest(paths=paths)), spelling)
+    sieve = Sieve(Lookout(Interest(paths=paths)), Layout(spelling))
     assert bool(hits(sieve, b"x\n" + line.encode() + b"\ny\n", 256)) is wanted
 
 
 def test_a_host_and_a_path_on_two_lines_are_not_one_request():
-    sieve = Sieve(Lookout(Interest(paths=frozenset({("www.google.com", "/transparencyreport/")}))), "tsv")
+    sieve = Sieve(Lookout(Interest(paths=frozenset({("www.google.com", "/transparencyreport/")}))), Layout("tsv"))
     assert hits(sieve, b"www.google.com\n/transparencyreport/\n", 256) == []
 
 
 def test_names_of_which_only_the_use_matters_hit_too():
-    sieve = Sieve(Lookout(Interest(asides=frozenset({"dns.example", "=doh.example"}))), "json")
+    sieve = Sieve(Lookout(Interest(asides=frozenset({"dns.example", "=doh.example"}))), Layout("json"))
     assert hits(sieve, b'{"a":"x.DNS.example"}\n{"a":"doh.example"}\n{}\n', 256) == [
         b'{"a":"x.DNS.example"}',
         b'{"a":"doh.example"}',
@@ -230,7 +230,7 @@ def test_names_of_which_only_the_use_matters_hit_too():
 
 def test_an_address_that_was_let_go_is_no_longer_looked_for_and_one_learned_since_is():
     seeking = lookout()
-    sieve = Sieve(seeking, "tsv")
+    sieve = Sieve(seeking, Layout("tsv"))
     seeking.addresses.update({"198.18.4.2", "198.18.4.3"})
     content = b"198.18.4.2\n198.18.4.3\n198.18.4.4\n"
     assert hits(sieve, content, 64) == [b"198.18.4.2", b"198.18.4.3"]
@@ -244,7 +244,7 @@ def test_an_address_that_was_let_go_is_no_longer_looked_for_and_one_learned_sinc
 
 
 def test_headers_always_reach_the_reader():
-    assert hits(Sieve(lookout(), "tsv"), b"#separator \\x09\n1\t2\n#close\t2026\n\0\0#path\tdns\n", 256) == [
+    assert hits(Sieve(lookout(), Layout("tsv")), b"#separator \\x09\n1\t2\n#close\t2026\n\0\0#path\tdns\n", 256) == [
         b"#separator \\x09",
         b"#close\t2026",
         b"#path\tdns",
@@ -252,7 +252,7 @@ def test_headers_always_reach_the_reader():
 
 
 def test_an_interest_in_nothing_still_sieves():
-    sieve = Sieve(Lookout(Interest()), "json")
+    sieve = Sieve(Lookout(Interest()), Layout("json"))
     assert hits(sieve, b'{"query":"shodan.io"}\n', 64) == []
 
 
@@ -261,7 +261,7 @@ def test_a_thousand_names_compile_quickly():
 
     names = frozenset(f"name{n}.example{n % 7}.org" for n in range(1000))
     began = time.process_time()
-    Sieve(Lookout(Interest(names=names)), "eve")
+    Sieve(Lookout(Interest(names=names)), Layout("eve"))
     assert time.process_time() - began < 0.5  # 20 ms where it was measured
 
 
@@ -277,18 +277,18 @@ def test_without_hyperscan_every_line_is_decoded_and_that_is_said_once_a_run(mon
     told = []
     seeking = lookout()
     for path in ("dns.log", "conn.log"):
-        assert isinstance(sieve_for(seeking, Account(path, warn=told.append), "tsv"), EveryLine)
+        assert isinstance(sieve_for(seeking, Account(path, warn=told.append), Layout("tsv")), EveryLine)
     assert told == ["hyperscan is not installed: every line is decoded (slower, same result)"]
 
 
 def test_without_the_funnel_every_line_is_decoded_and_nothing_is_said():
     told = []
-    assert isinstance(sieve_for(lookout(), Account("x", warn=told.append), "eve", funnel=False), EveryLine)
+    assert isinstance(sieve_for(lookout(), Account("x", warn=told.append), Layout("eve"), funnel=False), EveryLine)
     assert told == []
 
 
 def test_more_names_than_are_worth_compiling_are_looked_up_instead():
     told = []
     many = Lookout(Interest(names=frozenset(f"n{n}.example" for n in range(30_001))))
-    assert isinstance(sieve_for(many, Account("x", warn=told.append), "eve"), EveryLine)
+    assert isinstance(sieve_for(many, Account("x", warn=told.append), Layout("eve")), EveryLine)
     assert len(told) == 1

@@ -14,7 +14,11 @@ from reconwatch.account import Account, Warn
 from reconwatch.events import AnyEvent
 from reconwatch.interest import Lookout
 from reconwatch.sources.dialect import LAST
+from reconwatch.sources.lines import WHOLE_EVERY
 from reconwatch.sources.opener import UNKNOWN, open_source, reading_order, stream_order
+
+LOOKED_AT = 64
+"""Inputs of a run whose first block is looked at whole for damaged lines: of more, it is every 64th one's."""
 
 LATEST = 253_402_300_799.0
 """9999-12-31T23:59:59Z: no calendar writes what a damaged or hostile record stamps beyond it."""
@@ -47,7 +51,8 @@ def read_inputs(origins: Iterable[Path | BinaryIO], shared: Inputs, accounts: li
             found.append(_Found(reading_order(origin), str(origin), origin))
     distinct = {each.name: each for each in reversed(found)}.values()
     for number, each in enumerate(sorted(distinct, key=lambda each: (each.order, each.name))):
-        account = Account(each.name, _quiet_about_others(shared.warn) if each.sought else shared.warn)
+        warn = _quiet_about_others(shared.warn) if each.sought else shared.warn
+        account = Account(each.name, warn, phase=number % WHOLE_EVERY if number >= LOOKED_AT else 0)
         yield from _read(each.origin, account, number, shared, accounts)
         account.passed_over = each.sought and account.skipped.keys() == {UNKNOWN}
 
