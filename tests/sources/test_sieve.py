@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import builtins
 import io
+import ipaddress
 import json
+import socket
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconwatch.account import Account
+from reconwatch.events import Connection
 from reconwatch.interest import Interest, Lookout
 from reconwatch.sources.lines import Block, Blocks
 from reconwatch.sources.sieve import EveryLine, Layout, Sieve, sieve_for
-from reconwatch.sources.spelling import spellings
+from reconwatch.sources.spelling import beginnings, canonical, spellings
 
 NAMES = frozenset(
     {"shodan.io", "=crt.sh", "search.censys.io", "whois.team_cymru.com", "xn--bcher-kva.example", "robtex.kk"}
@@ -191,6 +194,15 @@ def test_a_port_of_interest_hits_in_each_dialects_spelling(spelling, line, wante
     assert bool(found) is wanted
 
 
+@pytest.mark.parametrize("blanks", ["", " ", "  ", "\t", "   ", " \t "])
+@pytest.mark.parametrize("spelling", ["json", "eve"])
+def test_a_key_and_its_value_may_be_apart_as_json_allows(spelling, blanks):
+    key = "id.resp_p" if spelling == "json" else "dest_port"
+    for line in (f'{{"{key}"{blanks}:{blanks}43}}', f'{{"{key}":{blanks}43}}', f'{{"{key}"{blanks}:43{blanks}}}'):
+        assert json.loads(line) == {key: 43}
+        assert hits(Sieve(lookout(), Layout(spelling)), b"x\n" + line.encode() + b"\ny\n", 256) == [line.encode()]
+
+
 def test_a_port_is_found_between_the_separators_a_log_declares():
     assert hits(Sieve(lookout(), Layout("tsv", b",")), b"a,43,b\na\t43\tb\n", 64) == [b"a,43,b"]
 
@@ -241,6 +253,83 @@ def test_an_address_that_was_let_go_is_no_longer_looked_for_and_one_learned_sinc
     seeking.crowded.add("198.18.4.3")
     seeking.addresses.add("198.18.4.4")
     assert hits(sieve, content, 64) == [b"198.18.4.4"]
+
+
+# --- networks -----------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def networks(draw):
+    if draw(st.booleans()):
+        size = draw(st.integers(0, 32))
+        number = draw(st.integers(0, 2**32 - 1))
+        return ipaddress.ip_network((number >> (32 - size) << (32 - size), size))
+    size = draw(st.integers(0, 128))
+    # Groups of zeros are where the spellings differ.
+    groups = draw(st.lists(st.sampled_from([0, 0, 1, 0xACC, 0x2001, 0xFFFF]), min_size=8, max_size=8))
+    number = int("".join(f"{group:04x}" for group in groups), 16)
+    return ipaddress.ip_network((number >> (128 - size) << (128 - size), size))
+
+
+@st.composite
+def spelt(draw):
+    """A network, and an address in it in a spelling that an engine, or a program that copies records, may use."""
+    network = draw(networks())
+    host = draw(st.one_of(st.just(0), st.integers(0, network.num_addresses - 1), st.integers(0, 0xFFFF)))
+    address = network.network_address + host % network.num_addresses
+    forms = {str(address), address.exploded}
+    if address.version == 6:
+        forms.add(socket.inet_ntop(socket.AF_INET6, address.packed))
+        groups = [group.lstrip("0") or "0" for group in address.exploded.split(":")]
+        forms.add(":".join(groups))
+        for first in range(8):
+            for last in range(first + 1, 9):
+                if set(groups[first:last]) == {"0"}:
+                    forms.add(":".join(groups[:first]) + "::" + ":".join(groups[last:]))
+    text = draw(st.sampled_from(sorted(forms)))
+    return str(network), draw(st.sampled_from([text, text.upper()]))
+
+
+@settings(deadline=None)
+@given(spelt(), st.sampled_from(["tsv", "columns apart", "json", "eve"]), st.sampled_from([":", ": ", " : ", ":  "]))
+def test_a_connection_into_a_network_of_interest_hits_in_every_spelling_of_its_address(spelt, dialect, colon):
+    network, address = spelt
+    seeking = Lookout(Interest(networks=frozenset({network})))
+    event = Connection(ts=1.0, client="10.0.0.1", server=canonical(address) or "", source="test")
+    assert seeking.wants(event)
+    line, layout = {
+        "tsv": (f"1.5\tCx\t10.0.0.1\t40000\t{address}\t443", Layout("tsv", b"\t", True)),
+        "columns apart": (f"{address}\tCx\t10.0.0.1\t40000\t443", Layout("tsv")),
+        "json": (f'{{"id.orig_h":"10.0.0.1","id.resp_h"{colon}"{address}"}}', Layout("json")),
+        "eve": (f'{{"src_ip":"10.0.0.1","dest_ip"{colon}"{address}"}}', Layout("eve")),
+    }[dialect]
+    assert line.encode() in hits(Sieve(seeking, layout), f"x\n{line}\ny\n".encode(), 512)
+
+
+@pytest.mark.parametrize(
+    ("network", "texts"),
+    [
+        ("203.0.113.0/24", {"203.0.113."}),
+        ("203.0.113.0/22", {"203.0.112.", "203.0.113.", "203.0.114.", "203.0.115."}),
+        ("203.0.113.9/32", {"203.0.113.9"}),
+        ("2001:db8:acc::/48", {"2001:db8:acc:", "2001:0db8:0acc:"}),
+        ("2001:db8:0:1::/64", {"2001:db8:0:1:", "2001:db8::1:", "2001:0db8:0000:0001:"}),
+        ("2a00:1230::/28", {"2a00:123"}),
+    ],
+)
+def test_a_network_is_looked_for_by_how_its_addresses_begin(network, texts):
+    assert beginnings(str(ipaddress.ip_network(network, strict=False))) == texts
+
+
+def test_a_client_in_a_network_of_ours_is_no_hit_where_the_columns_tell():
+    seeking = Lookout(Interest(networks=frozenset({"203.0.113.0/24"})))
+    ours = "1.5\tC{uid}\t{client}\t40000\t{server}\t443"
+    out = ours.format(uid="aaaaaaaaaaaaaaaa7", client="203.0.113.5", server="198.51.100.1").encode()
+    into = ours.format(uid="aaaaaaaaaaaaaaaa7", client="198.51.100.1", server="203.0.113.5").encode()
+    assert hits(Sieve(seeking, Layout("tsv", b"\t", True)), out + b"\n" + into + b"\n", 512) == [into]
+    line = '{{"id.orig_h":"{}","id.resp_h":"{}"}}'
+    out, into = line.format("203.0.113.5", "10.0.0.1").encode(), line.format("10.0.0.1", "203.0.113.5").encode()
+    assert hits(Sieve(seeking, Layout("json")), out + b"\n" + into + b"\n", 512) == [into]
 
 
 def test_headers_always_reach_the_reader():

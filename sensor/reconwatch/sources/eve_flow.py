@@ -24,6 +24,7 @@ class _Record(msgspec.Struct, gc=False):
     dest_ip: str
     proto: Literal["TCP", "UDP"]
     flow: Flow
+    timestamp: str | None = None
     flow_id: int | None = None
     src_port: int | None = None
     dest_port: int | None = None

@@ -201,15 +201,15 @@ def _tsv_columns(interest: Interest, layout: Layout) -> Iterator[bytes]:
         yield rb"(?:^|%b)(?:%b)(?:%b|\r|$)" % (separator, _ports(interest), separator)
     # Behind a port the server's address is told from the client's, which follows the long `uid`.
     port = rb"[^%b\n]{1,%d}%b" % (separator, LONGEST_PORT, separator) if layout.port_first else b""
-    for text in _beginnings(interest):
-        yield rb"(?:^|%b)%b%b" % (separator, port, _literal(text))
+    if interest.networks:
+        yield rb"(?:^|%b)%b(?:%b)" % (separator, port, b"|".join(_beginnings(interest)))
 
 
 def _json_fields(interest: Interest, layout: Layout) -> Iterator[bytes]:
     zeek = layout.spelling == "json"
     port, server = (rb"resp_p\"", rb"resp_h\"") if zeek else (rb"_port\"", rb"dest_ip\"")
     values = {port: [rb"\"?(?:%b)[^0-9\n]" % _ports(interest)]} if interest.ports else {}
-    values[server] = [rb"\"%b" % _literal(text) for text in _beginnings(interest)]
+    values[server] = [rb"\"%b" % text for text in _beginnings(interest)]
     if zeek:
         values[rb"\"method\""] = [rb"\"PRI\""]
     else:
@@ -225,8 +225,9 @@ def _ports(interest: Interest) -> bytes:
     return "|".join(str(port) for port in sorted(interest.ports)).encode()
 
 
-def _beginnings(interest: Interest) -> list[str]:
-    return sorted({text for network in interest.networks for text in beginnings(network)})
+def _beginnings(interest: Interest) -> list[bytes]:
+    texts = {text for network in interest.networks for text in beginnings(network)}
+    return [_literal(text) or rb"[^\n]" for text in sorted(texts)]
 
 
 def _path(prefix: str) -> bytes:

@@ -20,6 +20,9 @@ from reconwatch.sources.zeek.tsv import SEPARATOR, Header, ShortRowError, attrib
 
 Form = Literal["tsv", "json"]
 
+MOST_LAYOUTS = 8
+"""Separators and orders of columns of one stream that a sieve is compiled for; what has more is decoded, every line."""
+
 # Other scope separators than "." (`LogAscii` and json-streaming-logs let a site choose): only ever a whole JSON string.
 _RENAMED = re.compile(rb'"id[_:/\-]((?:orig|resp)_[hp])"')
 _decoder = msgspec.json.Decoder(Row)
@@ -148,7 +151,8 @@ class ZeekSource:
         opening = self._opening
         layout = Layout(self._form, header.separator, header.port_first)
         if layout not in self._sieves:
-            self._sieves[layout] = sieve_for(opening.lookout, opening.account, layout, funnel=opening.funnel)
+            funnel = opening.funnel and len(self._sieves) < MOST_LAYOUTS
+            self._sieves[layout] = sieve_for(opening.lookout, opening.account, layout, funnel=funnel)
         if self._form == "json":
             self._connections = read_json
         else:
