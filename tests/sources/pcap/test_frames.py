@@ -12,6 +12,7 @@ from tests.sources.pcap.wire import (
     events,
     ip,
     name,
+    packed,
     pcap,
     question,
     read,
@@ -125,6 +126,13 @@ def test_extension_headers_are_stepped_over() -> None:
 def test_a_source_route_names_the_real_destination() -> None:
     route = b"\x11\x02\0\x01" + bytes(4) + ether(ip(SERVER6, SERVER6, 17, b""))[22:38]
     assert asked(ether(ip(CLIENT6, "2001:db8::99", 43, route + DATAGRAM))) == BY_SIX
+
+
+def test_a_mobile_node_speaks_with_its_home_address() -> None:
+    padded = b"\x11\x02\0\x01\0\xc9\x10" + packed(CLIENT6) + b"\0"
+    assert asked(ether(ip("2001:db8::99", SERVER6, 60, padded + DATAGRAM))) == BY_SIX
+    cut = b"\x11\x01\x01\x04" + bytes(4) + b"\xc9\x10" + packed(CLIENT6)[:6]
+    assert asked(ether(ip(CLIENT6, SERVER6, 60, cut + DATAGRAM))) == BY_SIX
 
 
 def fragments(payload: bytes, size: int = 24, ident: int = 9) -> list[bytes]:
