@@ -94,6 +94,18 @@ def test_teredo_carries_ipv6() -> None:
     assert asked(udp(indicated, 5555, 3544)) == BY_SIX
 
 
+@pytest.mark.parametrize(("source", "target"), [("2001:0:4137:9e50::1", SERVER6), (CLIENT6, "2001:0:4137:9e50::1")])
+def test_teredo_needs_no_port_of_its_own(source: str, target: str) -> None:
+    relayed = udp(ip(source, target, 17, DATAGRAM), 3797, 32900)
+    assert [(e.kind, e.client, e.server, e.server_port) for e in events([relayed])] == [
+        ("dns", source, target, 53),
+        ("conn", source, target, 53),
+    ]
+    tagged = ether(relayed[14:], b"\x81\x00\x00\x2a", b"\x81\x00\x00\x2b")
+    assert asked(tagged) == [(source, target, "shodan.io")]
+    assert asked(udp(SIX, 3797, 32900)) == []
+
+
 def test_a_tunnel_port_without_a_tunnel_is_an_ordinary_datagram() -> None:
     assert [e.server_port for e in events([udp(b"just a few bytes", 5555, 4789)], "conn")] == [4789]
 

@@ -9,7 +9,7 @@ from struct import unpack_from
 
 from reconwatch.account import Account
 from reconwatch.sources.pcap.link import NOT_IP
-from reconwatch.sources.pcap.tunnel import IP_TUNNELS, UDP_TUNNELS, inside_ip, inside_udp
+from reconwatch.sources.pcap.tunnel import IP_TUNNELS, UDP_TUNNELS, from_or_to_teredo, inside_ip, inside_udp
 
 TCP, UDP = 6, 17
 CUT = "cut by the snap length of the capture; what is there is read"
@@ -82,7 +82,10 @@ class Datagrams:
                     int.from_bytes(frame[start : start + 2], "big"),
                 )
                 port = next((p for p in ports if p in UDP_TUNNELS), None)
-                at = NOT_IP if port is None else inside_udp(port, frame, start + 8)
+                if port is not None:
+                    at = inside_udp(port, frame, start + 8)
+                else:
+                    at = start + 8 if start + 48 <= end and from_or_to_teredo(frame, start + 8) else NOT_IP
                 if at == NOT_IP or not _plausible(frame, at, end):
                     return found
             elif protocol in IP_TUNNELS:

@@ -10,6 +10,9 @@ IP_TUNNELS = frozenset({IPIP, IP6, GRE, ETHERIP, MPLS})
 GTP, TEREDO, GRE_IN_UDP, VXLAN, GENEVE = 2152, 3544, 4754, 4789, 6081
 UDP_TUNNELS = frozenset({GTP, TEREDO, GRE_IN_UDP, VXLAN, GENEVE})
 
+TEREDO_PREFIX = b"\x20\x01\x00\x00"
+"""2001::/32 (RFC 4380 section 2.6)."""
+
 
 def inside_ip(protocol: int, data: bytes, at: int) -> int:
     """Offset of the IP header inside an IP payload of `protocol` that begins at `at`, or NOT_IP."""
@@ -57,6 +60,14 @@ def inside_udp(port: int, data: bytes, at: int) -> int:
     if port == GTP:
         return _gtp(data, at)
     return _teredo(data, at)
+
+
+def from_or_to_teredo(data: bytes, at: int) -> bool:
+    """Whether a UDP payload at `at` is an IPv6 packet from or to a Teredo address.
+
+    Only Teredo's servers have a port of their own: to relays and to each other clients send from any port to any.
+    """
+    return data[at] >> 4 == 6 and TEREDO_PREFIX in (data[at + 8 : at + 12], data[at + 24 : at + 28])
 
 
 def _gtp(data: bytes, at: int) -> int:
