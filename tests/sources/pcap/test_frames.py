@@ -53,6 +53,7 @@ LINKS = {
     "raw openbsd": (14, FOUR),
     "raw ipv4": (228, FOUR),
     "ppp": (9, b"\xff\x03\x00\x21" + FOUR),
+    "fddi": (10, bytes(13) + b"\xaa\xaa\x03\0\0\0\x08\0" + FOUR),
     "linux cooked": (113, bytes(14) + b"\x08\x00" + FOUR),
     "linux cooked 2": (276, b"\x08\x00" + bytes(18) + FOUR),
     "nflog": (239, b"\x02\0\0\0" + b"\x08\0\x01\0abcd" + struct.pack("<HH", 4 + len(FOUR), 9) + FOUR),
