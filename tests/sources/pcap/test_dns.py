@@ -121,6 +121,11 @@ def test_updates_and_multicast_names_are_no_questions() -> None:
     assert events(frames, "dns") == []
 
 
+def test_who_answers_a_question_to_many_is_not_the_client() -> None:
+    answer = udp(response("printer", []), sport=5355, dport=40000, src=RESOLVER, dst=CLIENT)
+    assert [(e.client, e.server, e.server_port) for e in events([answer], "conn")] == [(CLIENT, RESOLVER, 5355)]
+
+
 def test_dns_over_tcp_is_read_however_it_is_cut() -> None:
     first, second = question("axfr.test", 252), question("b.test")
     stream = b"".join(len(m).to_bytes(2, "big") + m for m in (first, second))
