@@ -80,6 +80,7 @@ TUNNELS = {
     "gtp": ip("192.0.2.1", "192.0.2.2", 17, udp_header(2152, 2152, b"\x30\xff\0\0" + bytes(4) + FOUR)),
     "gtp with a sequence": ip("192.0.2.1", "192.0.2.2", 17, udp_header(2152, 2152, b"\x32\xff\0\0" + bytes(8) + FOUR)),
     "gre in udp": ip("192.0.2.1", "192.0.2.2", 17, udp_header(5555, 4754, GRE + FOUR)),
+    "ayiya": ip("192.0.2.1", "192.0.2.2", 17, udp_header(5555, 5072, b"\x41\x52\x11\x04" + bytes(40) + FOUR)),
     "ethernet in ip": ip("192.0.2.1", "192.0.2.2", 97, b"\x30\0" + FRAME),
 }  # fmt: skip
 
