@@ -138,9 +138,20 @@ class Comparison:
         return {place for place, (ruled, _, _) in self.rulings.items() if ruled == ruling}
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["no funnel", "funnel"])
-def comparison(corpus: Path, request: pytest.FixtureRequest) -> Comparison:
-    return Comparison(corpus, funnel=request.param)
+@pytest.fixture(scope="module")
+def comparisons(corpus: Path) -> tuple[Comparison, Comparison]:
+    """Without the funnel and with it."""
+    return Comparison(corpus, funnel=False), Comparison(corpus, funnel=True)
+
+
+@pytest.fixture(params=[0, 1], ids=["no funnel", "funnel"])
+def comparison(comparisons: tuple[Comparison, Comparison], request: pytest.FixtureRequest) -> Comparison:
+    return comparisons[request.param]
+
+
+def test_the_funnel_changes_nothing(comparisons: tuple[Comparison, Comparison]) -> None:
+    everything, asked = comparisons
+    assert sorted(asked.passing(everything.ours) ^ asked.ours) == []
 
 
 def test_what_both_engines_tell_is_found(comparison: Comparison) -> None:
