@@ -199,7 +199,7 @@ class OddHandover:
         row = int(self._udp.find([value])[0])
         if row < 0:
             row = int(self._udp.add([value])[0])
-            self._udp.last[row] = -UDP_LIFE
+            self._udp.last[row] = -np.inf
         alive = ts - float(self._udp.last[row]) <= UDP_LIFE
         if not alive:
             self._udp.bits[row] = 0

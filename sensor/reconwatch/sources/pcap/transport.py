@@ -27,12 +27,15 @@ UDP_LIFE = 60.0
 MULTICAST_NAMES = frozenset({137, 5353, 5355})
 """NetBIOS, mDNS and LLMNR: DNS-like, but never a question to a resolver."""
 
+LLMNR = (5355).to_bytes(2, "big")
+
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 
 
 def client_key(key: bytes) -> bytes:
-    """`key` or its opposite, so that the lower port, the likelier service, is the destination."""
-    return turned(key) if key[-4:-2] < key[-2:] else key
+    """`key` or its opposite, so that the lower port, but not 0, is the destination: the likelier service."""
+    source, destination = key[-4:-2], key[-2:]
+    return turned(key) if b"\0\0" < source < destination or destination == b"\0\0" else key
 
 
 @dataclass(slots=True)
@@ -316,9 +319,11 @@ class Datagrams:
 
     def _open(self, ts: float, key: bytes, response: bool, may_follow: bool) -> Exchange:
         """`response`: what the QR bit would say, were it DNS."""
-        # The first to speak is the client, unless only its own port is a service's: the capture began late.
+        # The first to speak is the client, unless only its own port is a service's: the capture began late, or the
+        # question went to many (LLMNR).
         source, destination = key[-4:-2], key[-2:]
-        late = source < b"\x04\x00" <= destination or (source == destination == DNS_PORT and response)
+        answer = response and (source == LLMNR or source == destination == DNS_PORT)
+        late = b"\0\0" < source < b"\x04\x00" <= destination or answer
         exchange = Exchange(ts, turned(key) if late else key, may_follow and self._teller.follows(key))
         self._table.put(key, exchange)
         self._table.put(turned(key), exchange)

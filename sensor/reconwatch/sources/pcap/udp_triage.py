@@ -103,7 +103,8 @@ class UdpTriage:
         header = rows(data, body, 12).view(">u2")
         whole = end - body >= 12
         questions = header[:, 2]
-        nothing = whole & ((header[:, 1] & 0x7800 == 0x2800) | (questions == 0) | (questions > dns.MAX_QUESTIONS))
+        opcode = header[:, 1] & dns.OPCODE
+        nothing = whole & (np.isin(opcode, list(dns.ASK_NOTHING)) | (questions == 0) | (questions > dns.MAX_QUESTIONS))
         answering = (header[:, 1] & 0x8000 != 0) & (header[:, 3] > 0)
         simple = whole & (questions == 1)
         asked, answered = [], []
