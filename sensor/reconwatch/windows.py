@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import pairwise
 
 import msgspec
@@ -51,12 +52,13 @@ class Smallest(msgspec.Struct):
     def add(self, targets: Iterable[Target]) -> None:
         """Take targets, each once."""
         for target in targets:
-            at = bisect_left(self.items, target.place, key=_target_place)
+            at = bisect_left(self.items, _target_place(target), key=_target_place)
             if self.items[at : at + 1] != [target]:
                 self.items.insert(at, target)
         del self.items[MOST_TARGETS:]
 
 
+@lru_cache(maxsize=4_096)
 def _target_place(target: Target) -> tuple[str, tuple[int | str, ...], str]:
     return target.place
 
