@@ -19,7 +19,7 @@ ROOMS = [
     {"targets"},
     {"catalog"},
     {"sources"},
-    {"ordering"},
+    {"ordering", "shelf"},
     {"meet", "blindness"},
     {"sift"},
     {"windows"},

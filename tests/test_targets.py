@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconwatch.sightings import Target
-from reconwatch.targets import Assets, Named, Template, TemplateError, named_in, spellings, unreversed
+from reconwatch.targets import Assets, Named, Question, Template, TemplateError, named_in, spellings, unreversed
 
 OURS = Assets(
     domains=["acme-widgets.com", "xn--bcher-kva.example"],
@@ -190,7 +190,7 @@ def test_no_text_upsets_the_reading(text: str) -> None:
     ],
 )
 def test_a_template_reads_the_target_out_of_a_request(template: str, uri: str, named: list[str]) -> None:
-    read = Template("http", template).read(uri)
+    read = Template("http", template).read(Question("http", uri))
     assert read is not None
     assert [each.value for each in read] == named
 
@@ -205,7 +205,7 @@ def test_a_template_reads_the_target_out_of_a_request(template: str, uri: str, n
     ],
 )
 def test_a_template_does_not_read_another_request(template: str, uri: str) -> None:
-    assert Template("http", template).read(uri) is None
+    assert Template("http", template).read(Question("http", uri)) is None
 
 
 def test_a_bad_template_says_what_to_write_instead() -> None:
@@ -213,3 +213,16 @@ def test_a_bad_template_says_what_to_write_instead() -> None:
         Template("http", "/x/{host}")
     with pytest.raises(TemplateError, match="leading /"):
         Template("http", "x/{ip}")
+
+
+PIECES = [
+    "acme-widgets.com", "ACME-WIDGETS.COM", "www.acme-widgets.com", "acme", "Widgets", "widgets.com", "xn--",
+    "203.0.113.7", "203.0.113.", "198.51.100.1", "203", "113.0.203.in-addr.ARPA", "2001:db8:acc::1", "2001:db8:",
+    "evil.example", "::", "AS64496", "as", "aut-num", "64496", "autnum", "+", "%20", "_", *" /?=&-.:*,",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=8).map("".join))
+def test_nothing_is_lost_by_looking_only_where_it_may_stand(text: str) -> None:
+    # A letter that is not ASCII has the whole text read by every pattern.
+    assert OURS.find(text) == OURS.find(text + " \u00e9")

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconwatch.sightings import Evidence, Target
-from reconwatch.windows import DAY, Ends, Smallest, spans_with, window_start
+from reconwatch.windows import DAY, Ends, Smallest, most_counted, most_distinct, spans_with, window_start
 
 
 def evidence(ts: float) -> Evidence:
@@ -57,3 +57,22 @@ def test_the_spans_of_a_minute_are_all_runs_that_it_lies_in() -> None:
 def test_windows_are_aligned_to_the_epoch() -> None:
     assert window_start(1_795_521_600.5, DAY) == 1_795_478_400
     assert window_start(1_795_478_400, DAY) == 1_795_478_400
+
+
+minutes = st.dictionaries(st.integers(0, 40), st.integers(1, 9), max_size=20)
+
+
+@given(minutes, st.integers(0, 40), st.integers(1, 12))
+def test_the_most_of_a_minute_s_spans_is_their_greatest_sum(counts: dict[int, int], minute: int, span: int) -> None:
+    counts[minute] = counts.get(minute, 0) + 1
+    sums = [sum(counts.get(each, 0) for each in run) for run in spans_with(minute, span)]
+    assert most_counted(counts, minute, span) == max(sums)
+
+
+@given(
+    st.dictionaries(st.integers(0, 40), st.sets(st.integers(0, 12)), max_size=20),
+    st.integers(0, 40), st.integers(1, 12), st.integers(0, 9),
+)  # fmt: skip
+def test_members_of_a_span_are_counted_once(members: dict[int, set[int]], minute: int, span: int, known: int) -> None:
+    distinct = [len(set().union(*(members.get(each, set()) for each in run))) for run in spans_with(minute, span)]
+    assert most_distinct(members, minute, span, known) == max(*distinct, known)

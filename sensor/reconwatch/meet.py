@@ -10,6 +10,7 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
+from sys import intern
 from typing import Any
 from urllib.parse import unquote
 
@@ -40,8 +41,13 @@ MOST_LABELS = 10
 MOST_ASKS = 256
 """Asks for one name among which a resolver's client is sought; in a flood, one of the last will do."""
 MOST_NAMES = 200_000
-MOST_VISITS = 100_000
-"""Bounds on what is remembered at once; what is let go early is counted in `Meet.evicted`."""
+MOST_ASKED = 30_000
+MOST_TELLINGS = 30_000
+MOST_OPEN = 40_000
+"""Bounds on what is remembered at once: names, 300 bytes each; asks; flows that several inputs may tell of, 1 kB; and
+events of open visits, 1 kB. The oldest go first; where that may show, it is counted (`evicted`, `unmatched`)."""
+LONG_TEXT = 1_024
+"""Characters of a request that weigh as much as one more event."""
 
 _ANYBODY = "*"
 _BYTE = re.compile(r"\\x[0-9a-f]{2}")
@@ -55,7 +61,7 @@ class _Observation:
 
     event: AnyEvent
     name: str
-    also: list[str] = field(default_factory=list)
+    also: tuple[str, ...] = ()
     upstream: bool = False
 
 
@@ -64,7 +70,7 @@ class _Telling:
     """What the inputs told of one flow, kind and name: the n-th record of each input is the n-th observation."""
 
     last: float
-    observations: deque[_Observation] = field(default_factory=deque)
+    observations: list[_Observation] = field(default_factory=list)
     forgotten: int = 0
     """Observations too old to be told again, gone from the front."""
     told: dict[int, int] = field(default_factory=dict)
@@ -87,6 +93,7 @@ class _OpenVisit:
     last: float
     continues: bool = False
     observations: list[_Observation] = field(default_factory=list)
+    weight: int = 0
 
 
 @dataclass(slots=True)
@@ -118,13 +125,18 @@ class Meet:
         self._inside = inside
         self._names: OrderedDict[tuple[str, str], _Given] = OrderedDict()
         self._tellings: OrderedDict[tuple[Any, ...], _Telling] = OrderedDict()
-        self._asks: dict[tuple[str, int], deque[_Ask]] = {}
+        self._asks: dict[tuple[str, int], deque[_Ask]] | None = None
         self._asking: Counter[tuple[str, str]] = Counter()
         self._asked: deque[_Ask] = deque()
         self._held: deque[tuple[_Observation, Service]] = deque()
         self._open: OrderedDict[tuple[str, str], _OpenVisit] = OrderedDict()
+        self._weight = 0
+        self.one_input = False
+        """There is nobody to tell an event a second time."""
         self.evicted = 0
         """Visits closed early because there were too many at once."""
+        self.unmatched = 0
+        """Flows too many at once to remember what the inputs told of them: some may be counted twice."""
         self.merged = 0
         """Records that told an event which another input had told already."""
 
@@ -146,13 +158,16 @@ class Meet:
         service = self._claim(event, name)
         if service is None:
             return
-        observation = self._witness(event, name or event.server)
+        server = name or event.server
+        observation = _Observation(event, server) if self.one_input else self._witness(event, server)
         if observation is None:
             return
         rank = self._rank(event.client)
         self._remember(_Ask(event.ts, rank, observation.name, (event.client, service.id)))
         if rank:
             self._held.append((observation, service))
+            if len(self._held) > MOST_OPEN:
+                yield from self._settle(*self._held.popleft())
         else:
             yield from self._fold(observation, service)
 
@@ -163,14 +178,16 @@ class Meet:
     # -- names
 
     def _learn(self, answer: DnsAnswer) -> None:
+        name, client = intern(answer.name), intern(answer.client)
         for address, ttl in answer.addresses:
             until = answer.ts + max(ttl, SHORTEST_TTL)
-            askers = (answer.client, _ANYBODY, _family(answer.client))
-            for asker in askers[:2] if self._rank(answer.client) else askers:
-                known = self._names.get((asker, address))
-                alone = known is None or known.until < answer.ts or known.client == answer.client
-                self._names[asker, address] = _Given(answer.name, until, answer.client if alone else None)
-                self._names.move_to_end((asker, address))
+            askers = (client, _ANYBODY, _family(client))
+            for asker in askers[:2] if self._rank(client) else askers:
+                place = (asker, intern(address))
+                known = self._names.get(place)
+                alone = known is None or known.until < answer.ts or known.client == client
+                self._names[place] = _Given(name, until, client if alone else None)
+                self._names.move_to_end(place)
         while self._names and (len(self._names) > MOST_NAMES or next(iter(self._names.values())).until < answer.ts):
             self._names.popitem(last=False)
 
@@ -216,11 +233,14 @@ class Meet:
         telling = self._tellings.get(key)
         if telling is None:
             telling = self._tellings[key] = _Telling(event.ts)
+            if len(self._tellings) > MOST_TELLINGS:
+                self._tellings.popitem(last=False)
+                self.unmatched += 1
         telling.last = event.ts
         self._tellings.move_to_end(key)
         known = telling.observations
         while known and event.ts - known[0].event.ts > WITNESS_SPAN:
-            known.popleft()
+            del known[0]
             telling.forgotten += 1
         ordinal = max(telling.told.get(event.input, 0), telling.forgotten)
         observation = known[ordinal - telling.forgotten] if ordinal < telling.forgotten + len(known) else None
@@ -230,7 +250,7 @@ class Meet:
                 # Zeek's ssl.log has a row for a QUIC session too, which does not say that it is one.
                 observation.event = msgspec.structs.replace(observation.event, transport="quic")
             if event.source not in (observation.event.source, *observation.also):
-                observation.also.append(event.source)
+                observation.also += (event.source,)
             self.merged += 1
             return None
         observation = _Observation(event, name)
@@ -248,20 +268,32 @@ class Meet:
         """Under the name and all its parents: resolvers minimise what they ask upstream (RFC 9156)."""
         self._asked.append(ask)
         self._asking[ask.name, ask.visit[0]] += 1
+        if self._asks is None and ask.rank:
+            self._asks = {}  # there are upstream views: from now on somebody will search among the asks
+            for each in self._asked:
+                self._index(self._asks, each)
+        elif self._asks is not None:
+            self._index(self._asks, ask)
+
+    def _index(self, asks: dict[tuple[str, int], deque[_Ask]], ask: _Ask) -> None:
         for name in _with_parents(ask.name):
-            self._asks.setdefault((name, ask.rank), deque()).append(ask)
+            asks.setdefault((name, ask.rank), deque()).append(ask)
+
+    def _unindex(self, asks: dict[tuple[str, int], deque[_Ask]], oldest: _Ask) -> None:
+        for name in _with_parents(oldest.name):
+            same = asks[name, oldest.rank]
+            same.popleft()
+            if not same:
+                del asks[name, oldest.rank]
 
     def _forget(self, before: float) -> None:
-        while self._asked and self._asked[0].ts < before:
+        while self._asked and (self._asked[0].ts < before or len(self._asked) > MOST_ASKED):
             ask = self._asked.popleft()
             self._asking[ask.name, ask.visit[0]] -= 1
             if not self._asking[ask.name, ask.visit[0]]:
                 del self._asking[ask.name, ask.visit[0]]
-            for name in _with_parents(ask.name):
-                asks = self._asks[name, ask.rank]
-                asks.popleft()
-                if not asks:
-                    del self._asks[name, ask.rank]
+            if self._asks is not None:
+                self._unindex(self._asks, ask)
 
     def _settle(self, observation: _Observation, service: Service) -> Iterator[Visit]:
         """Give a held observation to the client it was made for; else it is the resolver's or proxy's own visit."""
@@ -272,13 +304,13 @@ class Meet:
         visit = self._open.get(client.visit)
         if visit is not None and len(visit.observations) < VISIT_EVENTS:
             observation.upstream = True
-            visit.observations.append(observation)
+            self._add(visit, observation)
 
     def _on_whose_behalf(self, observation: _Observation) -> _Ask | None:
         """The nearest ask for the name by a client further from the world: a host's before a proxy's."""
         ts, minimised = observation.event.ts, isinstance(observation.event, DnsQuery)
         for rank in range(self._rank(observation.event.client)):
-            asks = islice(reversed(self._asks.get((observation.name, rank), ())), MOST_ASKS)
+            asks = islice(reversed((self._asks or {}).get((observation.name, rank), ())), MOST_ASKS)
             near = [
                 ask for ask in asks if abs(ask.ts - ts) <= UPSTREAM_SPAN and (minimised or ask.name == observation.name)
             ]
@@ -297,27 +329,37 @@ class Meet:
             or event.ts - visit.first >= VISIT_SPAN
             or len(visit.observations) >= VISIT_EVENTS
         ):
-            yield _closed(self._open.pop(key))
+            yield self._close(key)
             cut = event.ts - visit.last < VISIT_GAP
             visit = self._open[key] = _OpenVisit(event.client, service.id, event.ts, event.ts, cut)
         if visit is None:
             visit = self._open[key] = _OpenVisit(event.client, service.id, event.ts, event.ts)
-        visit.observations.append(observation)
+        self._add(visit, observation)
         visit.last = event.ts
         self._open.move_to_end(key)
-        while len(self._open) > MOST_VISITS:
+        while self._weight > MOST_OPEN:
             self.evicted += 1
-            yield _closed(self._open.popitem(last=False)[1])
+            yield self._close(next(iter(self._open)))
+
+    def _add(self, visit: _OpenVisit, observation: _Observation) -> None:
+        weight = 1 + _length(observation.event) // LONG_TEXT
+        visit.observations.append(observation)
+        visit.weight += weight
+        self._weight += weight
+
+    def _close(self, key: tuple[str, str]) -> Visit:
+        visit = self._open.pop(key)
+        self._weight -= visit.weight
+        return _closed(visit)
 
     def _advance(self, now: float) -> Iterator[Visit]:
         while self._held and self._held[0][0].event.ts + UPSTREAM_SPAN < now:
             yield from self._settle(*self._held.popleft())
         while self._open:
-            visit = next(iter(self._open.values()))
+            key, visit = next(iter(self._open.items()))
             if visit.last + VISIT_GAP + UPSTREAM_SPAN >= now:
                 break
-            self._open.popitem(last=False)
-            yield _closed(visit)
+            yield self._close(key)
         self._forget(now - 2 * UPSTREAM_SPAN)
         while self._tellings:
             telling = next(iter(self._tellings.values()))
@@ -339,6 +381,16 @@ def _question(answer: DnsAnswer) -> DnsQuery:
         uid=answer.uid,
         name=answer.name,
     )
+
+
+def _length(event: AnyEvent) -> int:
+    """Characters of what a client may make as long as it likes."""
+    match event:
+        case HttpRequest(uri=uri):
+            return len(uri)
+        case WhoisQuery(line=line):
+            return len(line)
+    return 0
 
 
 def _family(address: str) -> str:
@@ -405,7 +457,7 @@ def _closed(visit: _OpenVisit) -> Visit:
         minutes=tuple(sorted(Counter(int(ts // 60) for ts in units.values()).items())),
         names=tuple(sorted(str(unit) for unit in units)) if LAYERS[best] == NAMES else (),
         continues=visit.continues,
-        events=tuple(Witnessed(o.event, o.name, tuple(o.also), o.upstream) for o in events),
+        events=tuple(Witnessed(o.event, o.name, o.also, o.upstream) for o in events),
     )
 
 

@@ -31,10 +31,6 @@ CONNECTING = frozenset({"tls", "http", "conn"})
 """Kinds of event that show a service was used: where an input holds them, a resolved name alone is no use."""
 
 
-LONG_ITEMS = 5_000
-"""Sightings and notices, with their evidence, sorted in memory at once: 4 kB each."""
-
-
 @dataclass
 class Replay:
     """One run over finite inputs, which together are one time-line.
@@ -73,10 +69,10 @@ class Replay:
             for event in told:
                 self._blindness.watch(event)
                 events.add(event)
-            with Sorter[Sighting](Sighting, lambda s: (s.ts, s.service, s.actor.ip), LONG_ITEMS) as sightings:
+            with Sorter[Sighting](Sighting, lambda s: (s.ts, s.service, s.actor.ip)) as sightings:
                 for sighting in self._sightings(events):
                     sightings.add(sighting)
-                with Sorter[Notice](Notice, lambda n: (n.ts, n.note, n.services, n.id), LONG_ITEMS) as notices:
+                with Sorter[Notice](Notice, lambda n: (n.ts, n.note, n.services, n.id)) as notices:
                     for notice in _last_words(self._findings(sightings)):
                         notices.add(notice)
                     yield from notices
@@ -90,6 +86,7 @@ class Replay:
         holds = set().union(*(account.holds for account in self.accounts))
         sees_connections = not CONNECTING.isdisjoint(holds)
         sift = Sift(self._watched, self.site, world=self.world, sees_connections=sees_connections)
+        self._meet.one_input = len(self.accounts) == 1
         for visit in self._meet.visits(events):
             sighting = sift.sighting(visit)
             if sighting is not None:
@@ -123,6 +120,11 @@ class Replay:
             told.append("no site: nothing is known to be ours, so no search can be told to be about us (--site)")
         if self._meet.evicted:
             told.append(f"{self._meet.evicted:,} visits were closed early because too many were open at once")
+        if self._meet.unmatched:
+            told.append(
+                f"{self._meet.unmatched:,} flows were too many at once to compare what the inputs told: some of it may"
+                " be counted twice"
+            )
         return told + [f"not seen: {line}" for line in self._blindness.lines(self.accounts)]
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Literal
 
-from reconwatch.catalog import Catalog, Service
+from reconwatch.catalog import Catalog, Layer, Service
 from reconwatch.catalog.world import Facts, World
 from reconwatch.events import AnyEvent, Connection, DnsQuery, Hello, HttpRequest, WhoisQuery
 from reconwatch.sightings import EVIDENCE_ENDS, Actor, Evidence, Sighting, Target, Walk
 from reconwatch.site import Site
 from reconwatch.targets import LONGEST_TEXT, Assets, named_in, spellings
 from reconwatch.visits import NAMES, Visit, Witnessed
+
+LONGEST_REPEATED = 512
+"""Characters of a request that is remembered with what it names."""
 
 CERTIFICATES = "T1596.003"
 
@@ -38,6 +42,7 @@ class Sift:
         self._site = site
         self._sees_connections = sees_connections
         self._assets = Assets(site.owned.domains, site.owned.ranges, site.owned.asns, site.owned.brands)
+        self._read_before = lru_cache(maxsize=4_096)(self._read)
 
     def sighting(self, visit: Visit) -> Sighting | None:
         """The lookup that the visit is; None if its client is not one of ours."""
@@ -96,22 +101,30 @@ class Sift:
 
     def _named(self, service: Service, event: AnyEvent) -> frozenset[Target]:
         """Our assets that one event names. A plain query for a name is no search, unless the query *is* the service."""
-        if service.visit == "ordinary":
+        if service.visit == "ordinary" or not self._assets:
             return frozenset()
         match event:
-            case HttpRequest(uri=uri, decoded=decoded):
-                free = frozenset().union(*map(self._assets.find, spellings(uri, decoded=decoded)))
-                return free | self._asked(service, "http", uri, decoded=decoded)
-            case WhoisQuery(line=line):
-                return self._assets.find(line) | self._asked(service, "whois", line)
-            case DnsQuery(name=name) if service.asked_in_dns:
-                return self._asked(service, "dns", name)
-        return frozenset()
+            case HttpRequest(uri=text, decoded=decoded):
+                layer: Layer = "http"
+            case WhoisQuery(line=text):
+                layer, decoded = "whois", False
+            case DnsQuery(name=text) if service.asked_in_dns:
+                layer, decoded = "dns", False
+            case _:
+                return frozenset()
+        # The same is asked again and again: by retries, monitors, page after page. Long texts are not worth their room.
+        read = self._read_before if len(text) <= LONGEST_REPEATED else self._read
+        return read(service.id, layer, text, decoded)
 
-    def _asked(self, service: Service, layer: str, text: str, *, decoded: bool = False) -> frozenset[Target]:
-        """Our assets where only the form of the query makes a target of a text: `/as/64496`."""
-        asked = self._catalog.asked(service, layer, text, decoded=decoded) or ()
-        return frozenset().union(*map(self._assets.of, asked))
+    def _read(self, service: str, layer: Layer, text: str, decoded: bool) -> frozenset[Target]:
+        """Our assets that a text names in any spelling, or by the form of the query only (`/as/64496`)."""
+        found: set[Target] = set()
+        if layer == "http":
+            found.update(*map(self._assets.find, spellings(text, decoded=decoded)))
+        elif layer == "whois":
+            found.update(self._assets.find(text))
+        asked = self._catalog.asked(self._catalog.services[service], layer, text, decoded=decoded) or ()
+        return frozenset(found.union(*map(self._assets.of, asked)))
 
     def _tools(self, events: list[Witnessed]) -> tuple[str, ...]:
         """The reconnaissance clients that requests give away, by name; what administrators use all day is none."""

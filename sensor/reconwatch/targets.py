@@ -12,8 +12,8 @@ import binascii
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
-from typing import Literal
+from functools import cached_property, lru_cache
+from typing import Literal, NamedTuple
 from urllib.parse import unquote, unquote_plus
 
 import msgspec
@@ -113,20 +113,22 @@ def networks_in(text: str) -> Iterator[tuple[Network | tuple[Address, Address], 
 
     A prefix length counts only when no host bits are set (`/host/203.0.113.10/24` is an address and a page number).
     """
-    for first, last in _RANGE4.findall(text):
+    # Each pattern is run only over what holds the characters that it cannot do without: most requests hold few.
+    dotted = text.count(".") >= 3
+    for first, last in _RANGE4.findall(text) if dotted and "-" in text else ():
         a, b = _address(first), _address(last)
         if a is not None and b is not None and a.version == b.version and int(a) <= int(b):
             yield (a, b), f"{a}-{b}"
-    for word, length in _ADDRESS4.findall(text):
+    for word, length in _ADDRESS4.findall(text) if dotted else ():
         yield from _found(_address(word), length)
-    for word, length in _WORD6.findall(text):
+    for word, length in _WORD6.findall(text) if text.count(":") >= 2 else ():
         if word.count(":") >= 2 and len(word) <= 64:
             yield from _found(_address6(word), length)
-    for labels in _REVERSE_NAME.findall(text):
+    for labels in _REVERSE_NAME.findall(text) if ".arpa" in text.lower() else ():
         named = unreversed(labels)
         if named is not None:
             yield ipaddress.ip_network(named.value), named.value
-    for octets, stars in _WILDCARD4.findall(text):
+    for octets, stars in _WILDCARD4.findall(text) if "*" in text else ():
         known = octets.split(".")
         if len(known) + stars.count("*") <= 4:
             network = _network(".".join(known + ["0"] * (4 - len(known))) + f"/{8 * len(known)}")
@@ -138,7 +140,10 @@ def _found(address: Address | None, length: str) -> Iterator[tuple[Network, str]
     if address is None:
         return
     network = _network(f"{address}/{length}") if length else None
-    yield (network, str(network)) if network is not None else (ipaddress.ip_network(address), str(address))
+    if network is not None:
+        yield network, str(network)
+    elif (single := _network(str(address))) is not None:
+        yield single, str(address)
 
 
 def _address6(word: str) -> Address | None:
@@ -156,6 +161,7 @@ def asns_in(text: str) -> Iterator[int]:
     return (int(digits) for digits in _ASN.findall(text) if int(digits) < 2**32)
 
 
+@lru_cache(maxsize=4_096)
 def _address(text: str) -> Address | None:
     try:
         return ipaddress.ip_address(text)
@@ -163,6 +169,7 @@ def _address(text: str) -> Address | None:
         return None
 
 
+@lru_cache(maxsize=4_096)
 def _network(text: str) -> Network | None:
     try:
         return ipaddress.ip_network(text, strict=True)
@@ -261,6 +268,30 @@ class TemplateError(ValueError):
     """A query template of the catalog that cannot be read; the text says what to write instead."""
 
 
+class Question:
+    """A text as templates read it: a URI for `http`, a line for `whois`, a name for `dns`.
+
+    `decoded` says that the source has undone a URI's percent-encoding already.
+    """
+
+    def __init__(self, layer: str, text: str, *, decoded: bool = False) -> None:
+        self._decoded = decoded
+        self.path, self._query = text, ""
+        if layer == "http":
+            path, _, self._query = text.partition("?")
+            path = path if decoded else unquote(path)
+            self.path = path.rstrip("/") if path != "/" else path
+
+    @cached_property
+    def values(self) -> dict[str, str]:
+        """The first value of each parameter of a URI, by its name in lower case."""
+        values: dict[str, str] = {}
+        for parameter in re.split("[&;]", self._query):
+            name, _, value = parameter.partition("=")
+            values.setdefault(name.lower(), value if self._decoded else unquote_plus(value))
+        return values
+
+
 class Template:
     """One way in which a service's queries name a target. The language is described in docs/catalog.md."""
 
@@ -279,16 +310,13 @@ class Template:
             self._parameters.append((name.lower(), *_compile(value)))
         self.weight = (len(self._parameters), len(_PLACEHOLDER.sub("", path)))
 
-    def read(self, text: str, *, decoded: bool = False) -> tuple[Named, ...] | None:
-        """What `text` (a URI for `http`, a line for `whois`, a name for `dns`) asks about; None if it does not fit."""
-        path, _, query = text.partition("?") if self.layer == "http" else (text, "", "")
-        if self.layer == "http":
-            path = path if decoded else unquote(path)
-        fits = self._path.fullmatch(path.rstrip("/") if self.layer == "http" and path != "/" else path)
+    def read(self, question: Question) -> tuple[Named, ...] | None:
+        """What a question of this layer asks about; None if it does not fit."""
+        fits = self._path.fullmatch(question.path)
         if fits is None:
             return None
         pieces = list(zip(self._kinds, fits.groups(), strict=True))
-        given = _query_values(query, decoded=decoded) if self._parameters else {}
+        given = question.values if self._parameters else {}
         for name, pattern, kinds in self._parameters:
             fits = pattern.fullmatch(given[name]) if name in given else None
             if fits is None:
@@ -305,14 +333,6 @@ def _compile(text: str) -> tuple[re.Pattern[str], list[str]]:
     parts = _PLACEHOLDER.split(text.rstrip("/") if text != "/" else text)
     pattern = "".join(f"({_PATTERNS[part]})" if i % 2 else re.escape(part) for i, part in enumerate(parts))
     return re.compile(pattern, re.DOTALL), parts[1::2]
-
-
-def _query_values(query: str, *, decoded: bool) -> dict[str, str]:
-    values: dict[str, str] = {}
-    for parameter in re.split("[&;]", query):
-        name, _, value = parameter.partition("=")
-        values.setdefault(name.lower(), value if decoded else unquote_plus(value))
-    return values
 
 
 def _read_piece(kind: str, piece: str) -> Iterable[Named]:
@@ -343,6 +363,7 @@ def _read_name(piece: str) -> tuple[Named, ...]:
 
 # ---------------------------------------------------------------- our own assets
 
+WIDTHS = {4: 32, 6: 128}
 WIDEST_PREFIX = {4: 8, 6: 16}
 """A range wider than this contains ours as it contains everybody's: it does not name us."""
 
@@ -358,22 +379,31 @@ class Assets:
         brands: Iterable[str] = (),
     ) -> None:
         self._domains = frozenset(domains)
-        self._ranges = tuple(ranges)
+        self._ranges = tuple(_Span.of(network) for network in ranges)
         self._asns = frozenset(asns)
         self._brands = tuple((brand, _brand_pattern(brand)) for brand in brands)
+        self._heads = tuple(brand.split()[0].lower() for brand in brands)
+
+    def __bool__(self) -> bool:
+        """Whether anything at all is ours."""
+        return bool(self._domains or self._ranges or self._asns or self._brands)
 
     def find(self, text: str) -> frozenset[Target]:
         """Every asset of ours that `text` names."""
         text = text[:LONGEST_TEXT]
         found: set[Target] = set()
+        lowered = text.lower()
+        # Letters beyond ASCII may fold into ours (the long s is an s, IDNA maps more), so such a text is read whole.
+        plain = text.isascii()
         if self._ranges:
             for network, value in networks_in(text):
                 found.update(self._owned_network(network, value))
-        if self._asns:
+        if self._asns and (not plain or "as" in lowered or "num" in lowered):
             found.update(self._owned_asn(number) for number in asns_in(text) if number in self._asns)
-        if self._domains:
+        if self._domains and (not plain or any(domain in lowered for domain in self._domains)):
             found.update(filter(None, map(self._owned_name, names_in(text))))
-        found.update(Target("brand", brand, brand) for brand, pattern in self._brands if pattern.search(text))
+        if not plain or any(not head.isascii() or head in lowered for head in self._heads):
+            found.update(Target("brand", brand, brand) for brand, pattern in self._brands if pattern.search(text))
         return frozenset(found)
 
     def of(self, named: Named) -> frozenset[Target]:
@@ -399,15 +429,26 @@ class Assets:
         return Target("asn", f"AS{number}", f"AS{number}")
 
     def _owned_network(self, network: Network | tuple[Address, Address], value: str) -> Iterator[Target]:
-        first, last = network if isinstance(network, tuple) else (network.network_address, network.broadcast_address)
-        if int(last) - int(first) >= 1 << (first.max_prefixlen - WIDEST_PREFIX[first.version]):
+        asked = _Span.of(network)
+        if asked.last - asked.first >= 1 << (WIDTHS[asked.version] - WIDEST_PREFIX[asked.version]):
             return
         for owned in self._ranges:
-            if owned.version != first.version:
-                continue
-            if int(last) < int(owned.network_address) or int(first) > int(owned.broadcast_address):
-                continue
-            yield Target("ip" if first == last else "range", value, str(owned))
+            if owned.version == asked.version and asked.last >= owned.first and asked.first <= owned.last:
+                yield Target("ip" if asked.first == asked.last else "range", value, owned.text)
+
+
+class _Span(NamedTuple):
+    """The addresses of a network as numbers: comparing `ipaddress` objects takes ten times as long."""
+
+    version: int
+    first: int
+    last: int
+    text: str
+
+    @classmethod
+    def of(cls, network: Network | tuple[Address, Address]) -> _Span:
+        ends = network if isinstance(network, tuple) else (network.network_address, network.broadcast_address)
+        return cls(ends[0].version, int(ends[0]), int(ends[1]), str(network))
 
 
 def _brand_pattern(brand: str) -> re.Pattern[str]:

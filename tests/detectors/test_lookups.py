@@ -247,7 +247,7 @@ def test_states_in_memory_are_bounded_and_those_on_disk_forget_nothing() -> None
         for each in searches:
             for finding in runner.observe(each):
                 desk.consider(finding)
-            assert len(runner._warm) <= most_states
+            assert len(runner._states._near) <= most_states
         for finding in runner.close():
             notice = desk.consider(finding)
             assert notice is not None

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from reconwatch.catalog.services import Blindspot, Example, Layer, Query, Service
 from reconwatch.interest import Interest
-from reconwatch.targets import Named, Template
+from reconwatch.targets import Named, Question, Template
 
 __all__ = ["Blindspot", "Catalog", "Example", "Layer", "Query", "Service"]
 
@@ -68,8 +68,9 @@ class Catalog:
         A template that fits but reads nothing gives way to the next: `/{domain}` also fits an address.
         """
         fits = None
+        question = Question(layer, text, decoded=decoded)
         for template in self._compiled(service, layer):
-            named = template.read(text, decoded=decoded)
+            named = template.read(question)
             if named:
                 return named
             fits = named if fits is None else fits

@@ -34,7 +34,7 @@ from reconwatch.catalog.services import Query
 from reconwatch.catalog.world import Facts
 from reconwatch.catalog.world_schema import read_world
 from reconwatch.document import Document, DocumentError, Place, Problem, Refused, examine, in_order, load
-from reconwatch.targets import Template
+from reconwatch.targets import Question, Template
 
 OLDEST = datetime.timedelta(days=180)
 """Hosts and forms of APIs live for years, ranges for months: half a year is where a list begins to mislead."""
@@ -256,7 +256,7 @@ NAMING = ("{ip}", "{range}", "{domain}", "{asn}", "{base64}", "{reversed}")
 def _shows(query: Query, example: Example) -> bool:
     if example.layer != query.layer:
         return False
-    named = Template(query.layer, query.template).read(asking_part(example))
+    named = Template(query.layer, query.template).read(Question(query.layer, asking_part(example)))
     return bool(named) or (named is not None and not any(kind in query.template for kind in NAMING))
 
 

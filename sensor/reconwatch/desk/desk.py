@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import msgspec
 
 from reconwatch.desk.playbook import next_steps
 from reconwatch.desk.verdict import judged
 from reconwatch.notices import Finding, Notice, State, Told, Verdict, verdict_of
+from reconwatch.shelf import Shelf
+
+NEVER = float("inf")
+"""What was said is forgotten at the close of the notice, not at a time of its own."""
 
 
-class _Said(NamedTuple):
+class _Said(msgspec.Struct, frozen=True, gc=False, array_like=True):
     rev: int
     amount: int
     targets: int
@@ -20,21 +24,23 @@ class Desk:
     """Findings in, notices out: at first, on a new verdict, a doubled count, a new target, and at the end."""
 
     def __init__(self) -> None:
-        self._said: dict[str, _Said] = {}
+        self._said = Shelf([msgspec.msgpack.Decoder(_Said).decode])
 
     def consider(self, finding: Finding) -> Notice | None:
         """The notice to emit now; None if the last one still says it all."""
         reasons, score = judged(finding)
         verdict = verdict_of(score)
-        said = self._said.get(finding.id)
+        place = self._said.place(NEVER, 0, finding.id)
+        said = self._said.get(place)
         if said is not None and not finding.closing and not _news(finding, verdict, said):
             return None
         rev = said.rev + 1 if said is not None else 1
         state: State = "closed" if finding.closing else "open" if rev == 1 else "update"
         if finding.closing:
-            self._said.pop(finding.id, None)
+            self._said.drop(place)
         else:
-            self._said[finding.id] = _Said(rev, finding.count, len(finding.targets), verdict)
+            self._said.put(place, _Said(rev, finding.count, len(finding.targets), verdict))
+            self._said.grew(0)
         facts = {name: getattr(finding, name) for name in Told.__struct_fields__}
         judgement = {"reasons": reasons, "score": score, "verdict": verdict, "next": next_steps(finding, verdict)}
         return Notice(**facts | judgement, rev=rev, state=state)

@@ -14,7 +14,7 @@ from reconwatch.detectors.gathered import Gathered, LookupDetector, Words, party
 from reconwatch.notices import Reason
 from reconwatch.sightings import Sighting
 from reconwatch.visits import CONNECTIONS, HTTP, NAMES
-from reconwatch.windows import DAY, MINUTE, spans_with, window_start
+from reconwatch.windows import DAY, MINUTE, most_counted, most_distinct, window_start
 
 SPAN = 10
 """Minutes over which volume is judged: longer than a burst of a page with its parts, shorter than a working session."""
@@ -80,19 +80,19 @@ class BulkSearch(LookupDetector[Volume]):
         minutes = state.minutes.setdefault(sighting.counted, {})
         for minute, count in sighting.minutes:
             minutes[minute] = minutes.get(minute, 0) + count
-        for span in _spans_of(sighting):
-            most = sum(minutes.get(each, 0) for each in span)
-            state.peak[sighting.counted] = max(most, state.peak.get(sighting.counted, 0))
+        most = max((most_counted(minutes, minute, SPAN) for minute, _ in sighting.minutes), default=0)
+        state.peak[sighting.counted] = max(most, state.peak.get(sighting.counted, 0))
 
     def _add_names(self, state: Volume, sighting: Sighting) -> None:
         """The same name again is no more volume: a monitor's habit, not a scraper's."""
-        kept = state.names.setdefault(int(sighting.ts // MINUTE), set())
+        minute = int(sighting.ts // MINUTE)
+        kept = state.names.setdefault(minute, set())
+        if kept.issuperset(sighting.names):
+            return
         kept.update(sighting.names)
-        for name in sorted(kept)[MOST_NAMES:]:
-            kept.discard(name)
-        for span in spans_with(int(sighting.ts // MINUTE), SPAN):
-            most = len(set().union(*(state.names.get(each, set()) for each in span)))
-            state.peak[NAMES] = max(most, state.peak.get(NAMES, 0))
+        if len(kept) > MOST_NAMES:
+            kept.difference_update(sorted(kept)[MOST_NAMES:])
+        state.peak[NAMES] = most_distinct(state.names, minute, SPAN, state.peak.get(NAMES, 0))
 
     def words(self, state: Volume, *, closing: bool) -> Words | None:
         """Volume first; else, of a whole day, even spacing, which alone is a monitor's habit and no scraping."""
@@ -136,7 +136,3 @@ class BulkSearch(LookupDetector[Volume]):
             return False
         pauses = [b - a for a, b in pairwise(state.starts)]
         return pstdev(pauses) <= self.limits["evenness"] * fmean(pauses)
-
-
-def _spans_of(sighting: Sighting) -> set[range]:
-    return {span for minute, _ in sighting.minutes for span in spans_with(minute, SPAN)}

@@ -12,7 +12,7 @@ from reconwatch.detectors.gathered import Gathered, LookupDetector, Words, party
 from reconwatch.notices import Reason
 from reconwatch.sightings import Sighting
 from reconwatch.visits import NAMES
-from reconwatch.windows import DAY, MINUTE, spans_with, window_start
+from reconwatch.windows import DAY, MINUTE, most_counted, window_start
 
 SPAN = 10
 """Minutes over which volume is judged, as for `Bulk_Search`."""
@@ -62,7 +62,8 @@ class CtLogScraping(LookupDetector[Reading]):
         state.gather(sighting)
         state.log |= sighting.ct == "log"
         state.naming += sighting.queries
-        state.starts = sorted({*state.starts, *sighting.ct_starts})[:MOST_STARTS]
+        if sighting.ct_starts:
+            state.starts = sorted({*state.starts, *sighting.ct_starts})[:MOST_STARTS]
         minute = int(sighting.ts // MINUTE)
         state.peak = max(state.peak, _added(state.minutes, minute, sighting.ct_bulk))
         for each, count in sighting.minutes:
@@ -100,7 +101,7 @@ class CtLogScraping(LookupDetector[Reading]):
 def _added(minutes: dict[int, int], minute: int, count: int) -> int:
     """Add to a minute; the greatest sum of the spans that it lies in."""
     minutes[minute] = minutes.get(minute, 0) + count
-    return max(sum(minutes.get(each, 0) for each in span) for span in spans_with(minute, SPAN))
+    return most_counted(minutes, minute, SPAN)
 
 
 def _rising(starts: list[tuple[float, str, int]]) -> int:

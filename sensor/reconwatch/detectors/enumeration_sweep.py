@@ -13,7 +13,7 @@ from reconwatch.detectors.gathered import Gathered, LookupDetector, Words, party
 from reconwatch.notices import Reason
 from reconwatch.prose import shortened
 from reconwatch.sightings import EVIDENCE_ENDS, Evidence, Place, Sighting
-from reconwatch.windows import DAY, MINUTE, spans_with, window_start
+from reconwatch.windows import DAY, MINUTE, around, spans_with, window_start
 
 SPAN = 10
 """Minutes: a tool asks its sources within seconds to a few minutes; the slow ones wait out rate limits."""
@@ -123,6 +123,12 @@ class EnumerationSweep(LookupDetector[Breadth]):
 
     def _sweep(self, state: Breadth, minute: int) -> None:
         """Take in the spans that are broad enough now that something was added to `minute`."""
+        if len(state.services) < self.limits["services"]:
+            return
+        near = [each for each in around(minute, SPAN) if each in state.minutes]
+        reached = set().union(*(state.minutes[each] for each in near))
+        if len(reached) < self.limits["services"] or (state.swept >= reached and state.covered.issuperset(near)):
+            return
         for span in spans_with(minute, SPAN):
             if not any(each in state.minutes and each * MINUTE >= state.key.start for each in span):
                 continue

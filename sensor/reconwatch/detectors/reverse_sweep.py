@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import pairwise
 from typing import ClassVar
 
@@ -13,7 +14,7 @@ from reconwatch.detectors.detector import Key, Threshold
 from reconwatch.detectors.gathered import Gathered, LookupDetector, Words, party
 from reconwatch.notices import Reason
 from reconwatch.sightings import Sighting, Target
-from reconwatch.windows import DAY, MINUTE, spans_with, window_start
+from reconwatch.windows import DAY, MINUTE, most_distinct, window_start
 
 SPAN = 60
 """Minutes: a walk is a job; what a log server resolves of our addresses over a day is none."""
@@ -27,8 +28,8 @@ class Walked(Gathered):
 
     minutes: dict[int, set[int]] = msgspec.field(default_factory=dict)
     """Minute since the epoch -> last octets."""
-    most: set[int] = msgspec.field(default_factory=set)
-    """The most within any `SPAN` consecutive minutes."""
+    most: int = 0
+    """The most distinct ones within any `SPAN` consecutive minutes."""
     firsts: dict[int, float] = msgspec.field(default_factory=dict)
     """Last octet -> when it was first asked about."""
     asset: str | None = None
@@ -38,6 +39,7 @@ class ReverseSweep(LookupDetector[Walked]):
     """A prefix turned over address by address."""
 
     note = "Reverse_Sweep"
+    version: ClassVar[int] = 2
     state: ClassVar[type[msgspec.Struct]] = Walked
     thresholds: ClassVar[Mapping[str, Threshold]] = {
         "share": Threshold(64, "distinct addresses of 256 within an hour: a quarter of a /24; mail and logs touch few"),
@@ -48,7 +50,7 @@ class ReverseSweep(LookupDetector[Walked]):
         """One state per actor, prefix and UTC day."""
         if sighting.actor.stands_for_others:
             return ()
-        prefixes = sorted({_prefix(walk.ip) for walk in sighting.walked})
+        prefixes = sorted({_placed(walk.ip)[0] for walk in sighting.walked})
         day = window_start(sighting.ts, DAY)
         return tuple(Key((*party(sighting), prefix), day, DAY) for prefix in prefixes)
 
@@ -62,33 +64,31 @@ class ReverseSweep(LookupDetector[Walked]):
         prefix = state.key.parts[-1]
         touched = set()
         for walk in sighting.walked:
-            if _prefix(walk.ip) != prefix:
+            around, octet = _placed(walk.ip)
+            if around != prefix:
                 continue
-            octet, minute = int(ipaddress.ip_address(walk.ip)) % SIZE, int(walk.ts // MINUTE)
+            minute = int(walk.ts // MINUTE)
             state.minutes.setdefault(minute, set()).add(octet)
             state.firsts[octet] = min(walk.ts, state.firsts.get(octet, walk.ts))
             state.asset = max(filter(None, (walk.asset, state.asset)), default=None)
             touched.add(minute)
         for minute in touched:
-            for span in spans_with(minute, SPAN):
-                asked = set().union(*(state.minutes.get(each, set()) for each in span))
-                if (len(asked), sorted(asked)) > (len(state.most), sorted(state.most)):
-                    state.most = asked
+            state.most = most_distinct(state.minutes, minute, SPAN, state.most)
 
     def words(self, state: Walked, *, closing: bool) -> Words | None:
         """By share, or by order."""
         assert state.actor is not None
         prefix, every = state.key.parts[-1], tuple(range(1, len(state.evidence.items) + 1))
         run = _longest_run(state.firsts)
-        if len(state.most) >= self.limits["share"]:
-            reasons = [Reason(35, f"{len(state.most)} of the {SIZE} addresses of {prefix} within an hour", every)]
+        if state.most >= self.limits["share"]:
+            reasons = [Reason(35, f"{state.most} of the {SIZE} addresses of {prefix} within an hour", every)]
         elif run >= self.limits["run"]:
             reasons = [Reason(35, f"{run} addresses of {prefix} one after the other", every)]
         else:
             return None
         if state.asset is not None:
             reasons.append(Reason(20, f"the prefix is ours ({state.asset})", every))
-        count = max(len(state.most), run)
+        count = max(state.most, run)
         return Words(
             count=count,
             counted="addresses",
@@ -101,9 +101,11 @@ class ReverseSweep(LookupDetector[Walked]):
         )
 
 
-def _prefix(ip: str) -> str:
+@lru_cache(maxsize=8_192)
+def _placed(ip: str) -> tuple[str, int]:
+    """(the prefix that an address lies in, its last octet)."""
     address = ipaddress.ip_address(ip)
-    return str(ipaddress.ip_network(f"{address}/{PREFIX[address.version]}", strict=False))
+    return str(ipaddress.ip_network(f"{address}/{PREFIX[address.version]}", strict=False)), int(address) % SIZE
 
 
 def _longest_run(firsts: Mapping[int, float]) -> int:
