@@ -5,8 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
+# An option only if there is a value for it.
+given = $(if $(2),--$(1) '$(2)')
+
 .DELETE_ON_ERROR:
-.PHONY: demo test lint types pcaps pcaps-check clean
+.PHONY: demo test lint types bench pcaps pcaps-check clean
 
 demo: $(VENV)/.runs ## replay the captures of pcaps/ with the demo site
 	$(BIN)/reconwatch replay pcaps/*.pcap --site pcaps/demo-site.yaml --format table
@@ -20,6 +23,11 @@ lint: $(VENV)/.tests
 
 types: $(VENV)/.tests
 	$(BIN)/mypy
+
+bench: $(VENV)/.benches ## measure beside other programs; RUNS= RECORDS= BENCH_DATA= CAPTURE= LOGS= ONLY= RESULTS=
+	$(BIN)/python -m tests.bench $(call given,runs,$(RUNS)) $(call given,records,$(RECORDS)) \
+	    $(call given,data,$(BENCH_DATA)) $(call given,capture,$(CAPTURE)) $(call given,logs,$(LOGS)) \
+	    $(call given,only,$(ONLY)) $(call given,results,$(RESULTS))
 
 pcaps: $(VENV)/.tests ## make the captures anew, and their checksums in pcaps/manifest.yaml
 	$(BIN)/python pcaps/gen
@@ -46,4 +54,8 @@ $(VENV)/.runs: pyproject.toml $(VENV)/.made
 
 $(VENV)/.tests: pyproject.toml $(VENV)/.made
 	$(PIP) install --editable '.[test]'
+	@touch $@ $(VENV)/.runs
+
+$(VENV)/.benches: pyproject.toml $(VENV)/.made
+	$(PIP) install --editable '.[bench]'
 	@touch $@ $(VENV)/.runs

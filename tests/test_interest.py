@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconwatch.events import AnyEvent, DnsAnswer
+from reconwatch.events import AnyEvent, Connection, DnsAnswer
 from reconwatch.interest import CROWD, MOST_MET, Interest, Learned, Lookout
 from reconwatch.sources.hindsight import Again, Hindsight, Judge, Outcome
 from tests.story import answer, connection, get, hello, query, whois
@@ -247,3 +247,21 @@ def test_too_many_addresses_may_be_any() -> None:
     assert watch.met.full
     assert not watch.met.unknown
     assert concerned(Outcome(met=msgspec.msgpack.encode(watch.met)), NAMING) == [True, False]
+
+
+def test_connections_into_a_network_of_interest_are_wanted_whatever_they_are():
+    lookout = Lookout(Interest(networks=frozenset({"203.0.113.0/24", "2001:db8:acc::/48"})))
+
+    def wants(server, **more):
+        return lookout.wants(Connection(ts=1.0, client="198.51.100.9", server=server, source="test", **more))
+
+    assert wants("203.0.113.255", service="ssl")
+    assert wants("2001:db8:acc:ffff::1", proto="udp", server_port=53)
+    assert not wants("203.0.114.0")
+    assert not wants("2001:db8:acd::1")
+    assert not wants("::ffff:203.0.113.9")
+
+
+def test_interests_are_joined_with_their_networks():
+    joined = Interest(networks=frozenset({"203.0.113.0/24"})) | Interest(networks=frozenset({"198.51.100.0/24"}))
+    assert joined.networks == {"203.0.113.0/24", "198.51.100.0/24"}

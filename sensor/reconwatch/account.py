@@ -33,6 +33,8 @@ class Account:
     """Records that could not be read, by reason: those that were decoded, and those of no sample (`sampled`)."""
     blocks: int = 0
     """Blocks of text that a sieve went over."""
+    phase: int = 0
+    """Blocks to count as gone by before the first: with phases apart, of many small inputs few are looked at whole."""
     whole: int = 0
     """Those of them that were looked at whole: the lines between the hits of the sieve, too."""
     sampled: Counter[str] = field(default_factory=Counter)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from reconwatch.account import Account
 from reconwatch.catalog import Blindspot, Catalog
 from reconwatch.events import AnyEvent, DnsAnswer, Hello, HttpRequest, told_name
+from reconwatch.prose import counted
 
 MOST_CLIENTS = 10_000
 """Distinct clients counted per blind spot; beyond, the account says "at least"."""
@@ -94,7 +95,7 @@ class Blindness:
         if lost := max((account.lost_percent for account in read), default=0.0):
             much = f"up to {lost:.1f}" if lost >= LITTLE else f"less than {LITTLE}"
             told.append(f"Zeek's capture_loss.log reports {much} % of traffic lost")
-        return [*told, *(line for account in read for line in _skipped(account))]
+        return [*told, *(line for account in read for line in _skipped(account)), *_not_looked_at(read)]
 
 
 def _skipped(account: Account) -> Iterator[str]:
@@ -103,12 +104,24 @@ def _skipped(account: Account) -> Iterator[str]:
         unit = account.unit if count != 1 else account.unit.removesuffix("s")
         yield f"{account.path}: {count} {unit} skipped: {reason}"
     found = account.sampled.total()
-    if found and account.whole < account.blocks:
+    if found and 0 < account.whole < account.blocks:
         about = round(found * account.blocks / account.whole)
         more = "more " if account.skipped else ""
         yield (
             f"{account.path}: about {about:,} {more}{account.unit} are damaged"
             f" ({found:,} in {account.whole:,} of {account.blocks:,} blocks looked at whole)"
+        )
+
+
+def _not_looked_at(read: Sequence[Account]) -> Iterator[str]:
+    """What may be damaged in inputs that were all sifted, by what the inputs that were looked at held."""
+    sifted = [account for account in read if account.blocks and not account.whole]
+    found, whole = sum(account.sampled.total() for account in read), sum(account.whole for account in read)
+    if sifted and found:
+        about = round(found * sum(account.blocks for account in sifted) / whole)
+        yield (
+            f"about {about:,} lines may be damaged in {counted(len(sifted), 'input')} of which no block was looked at"
+            f" whole ({found:,} in {whole:,} blocks of the others)"
         )
 
 

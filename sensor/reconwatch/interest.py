@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Self
 from urllib.parse import unquote
@@ -55,6 +55,8 @@ class Interest(msgspec.Struct, frozen=True):
     """(host, path prefix): requests in clear text to hosts that serve everything else too, so matched by path only."""
     ports: frozenset[int] = frozenset()
     """Server ports whose connections matter whatever the name (43: WHOIS has no other sign in a connection log)."""
+    networks: frozenset[str] = frozenset()
+    """Networks (CIDR) into which every connection matters: those of ours, which the world opens connections to."""
     secrets: frozenset[tuple[str, str]] = frozenset()
     """(host suffix, parameter): further parameters to mask at one service only."""
     secret_paths: frozenset[tuple[str, str]] = frozenset()
@@ -66,6 +68,7 @@ class Interest(msgspec.Struct, frozen=True):
             asides=self.asides | other.asides,
             paths=self.paths | other.paths,
             ports=self.ports | other.ports,
+            networks=self.networks | other.networks,
             secrets=self.secrets | other.secrets,
             secret_paths=self.secret_paths | other.secret_paths,
         )
@@ -145,6 +148,8 @@ class Lookout:
         self._counted: Counter[str] = Counter()
         self._names = _Names(interest.names)
         self._asides = _Names(interest.asides)
+        self._ports = interest.ports
+        self._networks = _Networks(interest.networks)
         secrets: dict[str, set[str]] = {}
         for suffix, parameter in interest.secrets:
             secrets.setdefault(suffix, set()).add(_bare(parameter))
@@ -195,6 +200,8 @@ class Lookout:
     def wants(self, event: Event) -> bool:
         """Whether anyone downstream may need the event. Learns from the answers that it lets through."""
         match event:
+            case Connection():  # first, for they come by the million
+                return self._wants_connection(event)
             case WhoisQuery(server=server):
                 return self._wants_anyway(server)
             case DnsQuery(name=name):
@@ -205,10 +212,6 @@ class Lookout:
                 return self.wants_hello(name, server)
             case HttpRequest(host=host, uri=uri, server=server):
                 return self.wants_request(host, uri, server)
-            case Connection(service=service, server_port=port, server=server):
-                if port in self.interest.ports:
-                    return self._wants_anyway(server)
-                return service not in NAMED_BY_THEMSELVES and self.knows(server)
         return False
 
     def _wants_anyway(self, server: str) -> bool:
@@ -233,6 +236,12 @@ class Lookout:
             return True
         prefixes = self._paths.get(host.rstrip("."))
         return prefixes is not None and uri.startswith(prefixes)
+
+    def _wants_connection(self, event: Connection) -> bool:
+        server = event.server
+        if event.server_port in self._ports or self._networks.hold(server):
+            return self._wants_anyway(server)
+        return event.service not in NAMED_BY_THEMSELVES and self.knows(server)
 
     def _wants_answer(self, answer: DnsAnswer, name: str) -> bool:
         addresses = [address for address, _ in answer.addresses]
@@ -297,6 +306,20 @@ class _Names:
                 return True
             _, _, name = name.partition(".")
         return False
+
+
+class _Networks:
+    """Networks of either version."""
+
+    def __init__(self, networks: frozenset[str]) -> None:
+        self.hold: Callable[[str], bool] = lambda address: False
+        if networks:
+            import radix
+
+            tree = radix.Radix()
+            for network in networks:
+                tree.add(network)
+            self.hold = lru_cache(maxsize=65_536)(lambda address: tree.search_best(address) is not None)
 
 
 _USERINFO = re.compile(r"(?P<scheme>(?<![a-z0-9+.\-])[a-z][a-z0-9+.\-]{0,20}:/{2})[^/?#@\s]+@", re.IGNORECASE)

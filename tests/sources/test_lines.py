@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconwatch.account import Account
-from reconwatch.sources.lines import Block, Blocks
+from reconwatch.sources.lines import Block, Blocks, _Newlines
 from reconwatch.sources.sieve import EveryLine
 
 
@@ -121,3 +121,17 @@ def test_a_last_line_without_a_newline_is_no_block_and_always_to_be_checked() ->
     blocks = list(Blocks(Trickle(b"123456789\n" * 20 + b"half", [100]), account, block=100))
     assert [block.whole for block in blocks] == [True, False, True]
     assert (account.blocks, account.whole) == (2, 1)
+
+
+def test_newlines_are_counted_alike_with_and_without_numpy(monkeypatch) -> None:
+    content = b"a\nbb\n\n" * 1_000 + b"end"
+    counted = []
+    for after in (0, 1 << 40):
+        monkeypatch.setattr("reconwatch.sources.lines.VECTOR_AFTER", after)
+        newlines = _Newlines()
+        monkeypatch.setattr(newlines, "_numpy", None)
+        monkeypatch.setattr("reconwatch.sources.lines._newlines", newlines)
+        found, account = read(content, [97], block=128)
+        counted.append((found, account.records))
+    assert counted[0] == counted[1]
+    assert counted[0][1] == 3_001

@@ -6,6 +6,7 @@ import gzip
 import io
 import os
 import struct
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -188,6 +189,33 @@ def test_a_bomb_is_inflated_in_pieces():
     bomb = b"".join(packer.compress(bytes(1 << 20)) for _ in range(64)) + packer.flush()
     stream = decompressed(io.BytesIO(bomb))
     assert max(len(stream.read(1 << 20)) for _ in range(64)) <= 1 << 20
+
+
+def test_a_zstd_bomb_takes_no_more_memory_than_a_piece_of_it():
+    bomb = zstandard.ZstdCompressor(19).compress(bytes(256 << 20))
+    assert len(bomb) < 32 << 10
+    stream = decompressed(io.BytesIO(bomb))
+    tracemalloc.start()
+    try:
+        assert sum(iter(lambda: len(stream.read(1 << 20)), 0)) == 256 << 20
+        assert tracemalloc.get_traced_memory()[1] < 100 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_zstd_window_beyond_what_memory_allows_is_said_and_not_read():
+    large = zstandard.ZstdCompressionParameters(window_log=28, compression_level=1)
+    packed = zstandard.ZstdCompressor(compression_params=large).compressobj().compress(os.urandom(1 << 20))
+    account = Account("x", warn=(told := []).append)
+    assert decompressed(io.BytesIO(packed), account).read() == b""
+    assert (
+        told
+        == [
+            f"x: byte {len(packed)} of the compressed file: too large a window of zstd;"
+            " compress it with a smaller one: zstd --long=27"
+        ]
+        or "too large a window of zstd" in told[0]
+    )
 
 
 @settings(deadline=None, max_examples=200)

@@ -10,6 +10,9 @@ from tests.sources.test_eve import TLS, record, request_v3
 from tests.sources.test_eve import read as read_eve
 from tests.sources.test_zeek import CONNECTION, as_json, header, read, tsv
 
+from reconwatch.catalog import Catalog
+from reconwatch.pipeline import Replay
+from reconwatch.site import Site
 from reconwatch.sources.lines import Blocks
 
 # --- EVE ---------------------------------------------------------------------------------------------------------
@@ -119,3 +122,21 @@ def test_a_log_that_tells_nothing_may_hold_other_types_under_the_same_names():
     ssh = json.dumps(CONNECTION | {"version": 2, "client": "SSH-2.0-crt.sh"}).encode()
     for funnel in (True, False):
         assert not read(b"\n".join([ssh] * 3), "json", funnel=funnel)[1].unreadable
+
+
+# --- many inputs --------------------------------------------------------------------------------------------------
+
+
+def test_of_many_small_files_few_are_looked_at_whole_and_what_the_others_hold_is_an_estimate(tmp_path):
+    for number in range(200):
+        (tmp_path / f"eve-{number:03}.json").write_bytes(OTHER + HALF + OTHER)
+    run = Replay([tmp_path], Catalog([]), Site.default())
+    assert list(run.notices()) == []
+    assert sum(account.whole for account in run.accounts) == 67
+    assert all(account.whole == 1 for account in run.accounts[:64])
+    told = run.account()
+    assert sum("eve-" in line and "1 line skipped: not a JSON object" in line for line in told) == 67
+    assert (
+        "not seen: about 133 lines may be damaged in 133 inputs of which no block was looked at whole"
+        " (67 in 67 blocks of the others)"
+    ) in told

@@ -11,10 +11,11 @@ import msgspec
 
 from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest
 from reconwatch.interest import Lookout
+from reconwatch.sources.eve_flow import completed, read_flow, service
 from reconwatch.sources.eve_record import Dns, Http, Quic, Record, Resource, type_number
 from reconwatch.sources.jsonlines import NotJsonError, decoded, suspects
 from reconwatch.sources.lines import WHOLE_EVERY, Block, Blocks
-from reconwatch.sources.sieve import EveryLine, sieve_for
+from reconwatch.sources.sieve import EveryLine, Layout, sieve_for
 from reconwatch.sources.source import Opening
 from reconwatch.sources.spelling import UNKNOWN_TTL, canonical, dns_name, epoch, host_only, request_target
 
@@ -39,8 +40,6 @@ class Outline(msgspec.Struct, gc=False):
 
 _NAME_SERVERS = frozenset({53, 853})
 _OTHER_NAME_SERVICES = frozenset({137, 5353, 5355})
-_SYN_ACK = 0x12
-_ACK = 0x10
 _READ = frozenset({"alert", "dns", "flow", "http", "quic", "stats", "tls"})
 """The types of record that are looked into; what the others hold under the same names may be of any type."""
 _decoder = msgspec.json.Decoder(Record)
@@ -77,7 +76,7 @@ class EveSource:
         self._opening = opening
         self._account = opening.account
         self._account.dialect = "eve"
-        self._sieve = sieve_for(opening.lookout, opening.account, "eve", funnel=opening.funnel)
+        self._sieve = sieve_for(opening.lookout, opening.account, Layout("eve"), funnel=opening.funnel)
         self._translator = Translator(opening.lookout, opening.input)
         self._once = _Once()
         self._quic = _HiddenQuic()
@@ -87,16 +86,19 @@ class EveSource:
         for number, block in enumerate(Blocks(self._opening.stream, account)):
             if number % WHOLE_EVERY == 0:
                 self._note_types(block)
-            for start, end, hit in block.between(self._sieve.lines(block)):
-                if not hit:
-                    self._check(block, start, end)
-                    continue
+            done = block.start
+            for start, end in self._sieve.lines(block):
+                if block.whole:
+                    self._check(block, done, start)
+                done = end + 1
                 for told in self._read(block, start, end):
                     if lookout.wants(told.event) and self._once.admits(told):
                         account.events += 1
                         account.holds.add(told.event.kind)
                         yield told.event
-                self.position = block.offset + end + 1
+                self.position = block.offset + done
+            if block.whole:
+                self._check(block, done, block.end)
             self.position = block.offset + block.end
 
     @property
@@ -118,6 +120,8 @@ class EveSource:
 
     def _check(self, block: Block, start: int, stop: int) -> None:
         """Count what cannot be read of lines that nobody wants. Cheap: an unusable time or address stays unseen."""
+        if start >= stop:
+            return
         for line_start, line_end in suspects(_decoder, block, start, stop):
             self._read(block, line_start, line_end, sampled=not block.stands_alone(line_start, line_end))
 
@@ -125,6 +129,9 @@ class EveSource:
         line = block.line(start, end)
         if not line:
             return []
+        connection = read_flow(line, self._opening.input)
+        if connection is not None:
+            return [_told_flow(connection)]
         try:
             record = decoded(_decoder, line)
             self._look_for_blindness(record)
@@ -348,17 +355,21 @@ class Translator:
             Side(record.dest_ip, record.dest_port),
             record.flow.start or "",
         )
-        service = _service(record.app_proto)
+        named = service(record.app_proto)
         match (record.proto or "").upper():
             case "TCP":
-                event = Connection(proto="tcp", established=_completed(record), service=service, **facts)
+                event = Connection(proto="tcp", established=completed(record.tcp), service=named, **facts)
             case "UDP":
-                event = Connection(proto="udp", service=service, **facts)
+                event = Connection(proto="udp", service=named, **facts)
             case "ICMP" | "IPV6-ICMP" | "ICMPV6":
-                event = Connection(proto="icmp", service=service, **facts)
+                event = Connection(proto="icmp", service=named, **facts)
             case _:
                 return []
-        return [Told(event, (_flow_of(event), "conn", event.ts), derived=False)]
+        return [_told_flow(event)]
+
+
+def _told_flow(event: Connection) -> Told:
+    return Told(event, (_flow_of(event), "conn", event.ts), derived=False)
 
 
 def _matters(line: bytes) -> bool:
@@ -412,23 +423,3 @@ def _addresses(dns: Dns) -> tuple[tuple[str, float], ...]:
             if address is not None:
                 found.append((address, UNKNOWN_TTL if resource.ttl is None else resource.ttl))
     return tuple(found)
-
-
-_SERVICES = {"tls": "ssl", "http1": "http", "http2": "http", "failed": None, "unknown": None, "": None}
-
-
-def _service(app_proto: str | None) -> str | None:
-    """Suricata's `app_proto` in Zeek's spelling."""
-    return None if app_proto is None else _SERVICES.get(app_proto, app_proto)
-
-
-def _completed(record: Record) -> bool | None:
-    """Whether the server's SYN-ACK was seen, and an ACK of the client; None if the record has no flags."""
-    tcp = record.tcp
-    if tcp is None or tcp.tcp_flags_ts is None or tcp.tcp_flags_tc is None:
-        return None
-    try:
-        from_client, from_server = int(tcp.tcp_flags_ts, 16), int(tcp.tcp_flags_tc, 16)
-    except ValueError:
-        return None
-    return from_server & _SYN_ACK == _SYN_ACK and bool(from_client & _ACK)

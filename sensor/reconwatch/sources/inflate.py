@@ -112,9 +112,9 @@ def _zstd() -> tuple[_NewInflater, type[Exception]]:
 
 
 class _Frame:
-    """A zstd frame, fed 2 KiB at a time: that bounds what a hostile frame can make of one call to 64 MiB."""
+    """A zstd frame, fed 1 KiB at a time: that bounds what a hostile frame makes of one call to 32 MiB, held twice."""
 
-    _AT_ONCE = 2048
+    _AT_ONCE = 1024
 
     def __init__(self, frame: Any) -> None:
         self._frame = frame
@@ -208,8 +208,11 @@ class _Inflated(io.RawIOBase):
     def _inflate(self, member: _Inflater) -> bytes:
         try:
             content = member.decompress(self._pending, _MOST_AT_ONCE)
-        except self._error:
-            self._stop("damaged", "what comes before the damage was read")
+        except self._error as error:
+            if "too much memory" in str(error):  # zstd --long beyond 27: 128 MiB
+                self._stop("too large a window of", "compress it with a smaller one: zstd --long=27")
+            else:
+                self._stop("damaged", "what comes before the damage was read")
             return b""
         if member.eof:
             self._pending = member.unused_data

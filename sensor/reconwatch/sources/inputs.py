@@ -16,6 +16,7 @@ from reconwatch.events import AnyEvent
 from reconwatch.interest import Learned, Lookout
 from reconwatch.sources.dialect import LAST
 from reconwatch.sources.hindsight import Again, Judge, Outcome
+from reconwatch.sources.lines import WHOLE_EVERY
 from reconwatch.sources.opener import UNKNOWN, looked_into, stream_order
 from reconwatch.sources.rotation import Capture, rotations
 from reconwatch.sources.units import Part, Reader, Task, Unit
@@ -23,6 +24,9 @@ from reconwatch.sources.units import Part, Reader, Task, Unit
 WORTH_WORKERS = 64_000_000
 """Bytes of input from which worker processes are worth it: each costs about 0.1 s to begin, in which 15 MB of a capture
 or 100 MB of a log are read."""
+
+LOOKED_AT = 64
+"""Inputs of a run whose first block is looked at whole for damaged lines: of more, it is every 64th one's."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,8 @@ def read_inputs(
 
     books: dict[int, Account] = {}
     for number, each in enumerate(found):
-        books[number] = Account(each.name, _quiet_about_others(warn_once) if each.sought else warn_once)
+        warn = _quiet_about_others(warn_once) if each.sought else warn_once
+        books[number] = Account(each.name, warn, phase=number % WHOLE_EVERY if number >= LOOKED_AT else 0)
     accounts.extend(books.values())
     ranks = _by_rank(found)
     with ExitStack() as stack:

@@ -10,16 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from weakref import WeakSet
 
 from reconwatch.account import Account
 from reconwatch.interest import Interest, Lookout
 from reconwatch.sources.lines import Block
-from reconwatch.sources.spelling import Spelling, spellings
+from reconwatch.sources.spelling import Spelling, beginnings, spellings
 
 MOST_NAMES = 30_000
 """Names beyond which compiling takes seconds and hundreds of MB: every line is decoded and names looked up in a set."""
+
+LONGEST_PORT = 5
+"""Bytes of a port's column, unset or not."""
 
 MOST_LESSONS = 16
 """Lines of one block that may teach addresses: each costs a compilation, as much time as decoding fifty lines.
@@ -27,15 +30,29 @@ MOST_LESSONS = 16
 A block that teaches more is decoded to its end, and what it taught compiled once.
 """
 
+_COLONS = (b":", b": ", b" :", b" : ")
+"""Between a key and its value, as JSON is written. Literals: a repeated blank would wake the automaton at each."""
+_ODD = tuple(colon + blank for colon in (b"", b":", b" :") for blank in (b"\\t", b"\\r", b" \\t", b" \\r", b"  "))
+"""Behind a key: more blanks than those; such a line is let through."""
+
 _KELVIN = rb"\xe2\x84\xaa"
 _JSON_ESCAPES = (rb"\\u(?:00|212a)", _KELVIN)
 _MARKS: dict[Spelling, tuple[bytes, ...]] = {
     # Headers; and printable ASCII written as an escape (Zeek src/Desc.cc), but for the comma, which is in many lists.
     "tsv": (rb"(?:^|\x00)#", rb"\\x(?:2[0-9abd-f]|[3-7][0-9a-f]|e2\\x84\\xaa)", _KELVIN),
-    "json": (rb"\"method\":\s?\"PRI\"", *_JSON_ESCAPES),
-    # What blindness is told by: the sensor's drops, and QUIC whose hello stayed unread.
-    "eve": (rb"_type\":\s?\"(?:stats|quic)\"", *_JSON_ESCAPES),
+    "json": _JSON_ESCAPES,
+    "eve": _JSON_ESCAPES,
 }
+
+
+class Layout(NamedTuple):
+    """How an input spells what is looked for."""
+
+    spelling: Spelling
+    separator: bytes = b"\t"
+    """Of the columns of TSV."""
+    port_first: bool = False
+    """TSV: the column before the server's address is a port, of at most LONGEST_PORT bytes, as Zeek writes it."""
 
 
 class Sifting(Protocol):
@@ -68,10 +85,10 @@ class Sieve:
     learning n of them compiles each only log n times.
     """
 
-    def __init__(self, lookout: Lookout, spelling: Spelling, separator: bytes = b"\t") -> None:
+    def __init__(self, lookout: Lookout, layout: Layout) -> None:
         self._lookout = lookout
-        self._spelling = spelling
-        self._base = _Net(_shared(_patterns(lookout.interest, spelling, separator)))
+        self._spelling = layout.spelling
+        self._base = _Net(_shared(lookout.interest, layout))
         self._tiers: list[tuple[frozenset[str], _Net]] = []
         self._known: set[str] = set()
         self._seen = (0, 0)
@@ -80,6 +97,7 @@ class Sieve:
     def lines(self, block: Block) -> Iterator[tuple[int, int]]:
         """The lines that hit; those taught by a line just given are found behind it."""
         self._settle()
+        addresses, crowded = self._lookout.addresses, self._lookout.crowded
         data, position, stop = block.data, block.start, block.end
         ends = self._base.ends(data, position, stop)
         if self._tiers:
@@ -96,8 +114,7 @@ class Sieve:
                 end = stop
             yield start, end
             position = end + 1
-            taught = self._learn()
-            if taught is not None:
+            if (len(addresses), len(crowded)) != self._seen and (taught := self._learn()) is not None:
                 lessons += 1
                 if lessons == MOST_LESSONS:
                     yield from EveryLine().lines(block.rest(position))
@@ -166,25 +183,51 @@ class _Net:
         return found
 
 
-def _patterns(interest: Interest, spelling: Spelling, separator: bytes) -> tuple[bytes, ...]:
+def _patterns(interest: Interest, layout: Layout) -> list[bytes]:
     names = {name.removeprefix("=").lower() for name in interest.names | interest.asides}
     found = [_literal(name) for name in sorted(names) if name]
     for host, prefix in sorted(interest.paths):
         # Either alone would hit all day: `www.google.com`, `/api/`. Their order is the writer's.
         name, path = _literal(host), _path(prefix)
         found += [rb"%b[^\n]*%b" % (name, path), rb"%b[^\n]*%b" % (path, name)]
-    ports = "|".join(str(port) for port in sorted(interest.ports)).encode()
-    if ports and spelling == "tsv":
-        column = _literal(separator.decode("latin-1"))
-        found.append(rb"(?:^|%b)(?:%b)(?:%b|\r|$)" % (column, ports, column))
-    elif ports:
-        # Literals as long as can be: a repeated \s would make the automaton wake at the key of every line.
-        key = rb"resp_p" if spelling == "json" else rb"_port"
-        found += [rb"%b\"%b(?:%b)[^0-9\n]" % (key, colon, ports) for colon in (b":", b": ", b" : ", b':"', b': "')]
-    if spelling == "tsv":
-        column = _literal(separator.decode("latin-1"))
-        found.append(rb"%bPRI%b" % (column, column))
-    return (*found, *_MARKS[spelling])
+    columns = _tsv_columns if layout.spelling == "tsv" else _json_fields
+    return [*found, *columns(interest, layout), *_MARKS[layout.spelling]]
+
+
+def _tsv_columns(interest: Interest, layout: Layout) -> Iterator[bytes]:
+    separator = _literal(layout.separator.decode("latin-1"))
+    yield rb"(?:^|%b)PRI(?:%b|\r|$)" % (separator, separator)
+    if interest.ports:
+        yield rb"(?:^|%b)(?:%b)(?:%b|\r|$)" % (separator, _ports(interest), separator)
+    # Behind a port the server's address is told from the client's, which follows the long `uid`.
+    port = rb"[^%b\n]{1,%d}%b" % (separator, LONGEST_PORT, separator) if layout.port_first else b""
+    if interest.networks:
+        yield rb"(?:^|%b)%b(?:%b)" % (separator, port, b"|".join(_beginnings(interest)))
+
+
+def _json_fields(interest: Interest, layout: Layout) -> Iterator[bytes]:
+    zeek = layout.spelling == "json"
+    port, server = (rb"resp_p\"", rb"resp_h\"") if zeek else (rb"_port\"", rb"dest_ip\"")
+    values = {port: [rb"\"?(?:%b)[^0-9\n]" % _ports(interest)]} if interest.ports else {}
+    values[server] = [rb"\"%b" % text for text in _beginnings(interest)]
+    if zeek:
+        values[rb"\"method\""] = [rb"\"PRI\""]
+    else:
+        # What blindness is told by: the sensor's drops, and QUIC whose hello stayed unread.
+        values[rb"_type\""] = [rb"\"stats\"", rb"\"quic\""]
+    for key, sought in values.items():
+        if sought:
+            yield from (key + colon + value for colon in _COLONS for value in sought)
+            yield from (key + odd for odd in _ODD)
+
+
+def _ports(interest: Interest) -> bytes:
+    return "|".join(str(port) for port in sorted(interest.ports)).encode()
+
+
+def _beginnings(interest: Interest) -> list[bytes]:
+    texts = {text for network in interest.networks for text in beginnings(network)}
+    return [_literal(text) or rb"[^\n]" for text in sorted(texts)]
 
 
 def _path(prefix: str) -> bytes:
@@ -203,9 +246,9 @@ def _literal(text: str) -> bytes:
 
 
 @lru_cache(maxsize=8)
-def _shared(patterns: tuple[bytes, ...]) -> Any:
+def _shared(interest: Interest, layout: Layout) -> Any:
     """Compiled once for all inputs of a run: databases are read-only, only the scratch is not."""
-    return _database(list(patterns))
+    return _database(_patterns(interest, layout))
 
 
 def _database(patterns: list[bytes]) -> Any:
@@ -223,9 +266,7 @@ _told: WeakSet[Lookout] = WeakSet()
 """The runs (each has one Lookout) that were already told why every line is decoded."""
 
 
-def sieve_for(
-    lookout: Lookout, account: Account, spelling: Spelling, *, funnel: bool = True, separator: bytes = b"\t"
-) -> Sifting:
+def sieve_for(lookout: Lookout, account: Account, layout: Layout, *, funnel: bool = True) -> Sifting:
     """The sieve for one input.
 
     `EveryLine` without the funnel; also, said once a run, without Hyperscan and for more than MOST_NAMES names.
@@ -233,14 +274,14 @@ def sieve_for(
     if not funnel:
         return EveryLine()
     interest = lookout.interest
-    if len(interest.names) + len(interest.asides) + len(interest.paths) > MOST_NAMES:
-        return _fallback(lookout, account, f"more than {MOST_NAMES} names are looked for")
+    if len(interest.names) + len(interest.asides) + len(interest.paths) + len(interest.networks) > MOST_NAMES:
+        return _fallback(lookout, account, f"more than {MOST_NAMES} names and networks are looked for")
     try:
         import hyperscan
     except ImportError:
         return _fallback(lookout, account, "hyperscan is not installed")
     try:
-        return Sieve(lookout, spelling, separator)
+        return Sieve(lookout, layout)
     except hyperscan.error as error:
         return _fallback(lookout, account, f"hyperscan cannot be used here ({error})")
 

@@ -114,11 +114,19 @@ def test_a_name_whose_end_is_a_pointer_is_not_remembered_for_another_message() -
     assert [e.name for e in events([udp(first), udp(second)], "dns")] == ["a.x", "a.y"]
 
 
-def test_updates_and_multicast_names_are_no_questions() -> None:
+def test_updates_inverse_queries_and_multicast_names_are_no_questions() -> None:
     update = bytearray(question("acme-widgets.com", 6))
     update[2] = 0x28
+    inverse = bytearray(response("[4.3.2.1]", [record(HERE, 1, packed("4.3.2.1"))]))
+    inverse[2] = 0x88
     frames = [udp(bytes(update)), udp(question("printer.local"), 5353, 5353), udp(question("x"), 137, 137)]
+    frames += [udp(bytes(inverse), **BACK)]
     assert events(frames, "dns") == []
+
+
+def test_who_answers_a_question_to_many_is_not_the_client() -> None:
+    answer = udp(response("printer", []), sport=5355, dport=40000, src=RESOLVER, dst=CLIENT)
+    assert [(e.client, e.server, e.server_port) for e in events([answer], "conn")] == [(CLIENT, RESOLVER, 5355)]
 
 
 def test_dns_over_tcp_is_read_however_it_is_cut() -> None:

@@ -12,6 +12,7 @@ from tests.sources.pcap.wire import (
     events,
     ip,
     name,
+    packed,
     pcap,
     question,
     read,
@@ -52,6 +53,7 @@ LINKS = {
     "raw openbsd": (14, FOUR),
     "raw ipv4": (228, FOUR),
     "ppp": (9, b"\xff\x03\x00\x21" + FOUR),
+    "fddi": (10, bytes(13) + b"\xaa\xaa\x03\0\0\0\x08\0" + FOUR),
     "linux cooked": (113, bytes(14) + b"\x08\x00" + FOUR),
     "linux cooked 2": (276, b"\x08\x00" + bytes(18) + FOUR),
     "nflog": (239, b"\x02\0\0\0" + b"\x08\0\x01\0abcd" + struct.pack("<HH", 4 + len(FOUR), 9) + FOUR),
@@ -78,6 +80,7 @@ TUNNELS = {
     "gtp": ip("192.0.2.1", "192.0.2.2", 17, udp_header(2152, 2152, b"\x30\xff\0\0" + bytes(4) + FOUR)),
     "gtp with a sequence": ip("192.0.2.1", "192.0.2.2", 17, udp_header(2152, 2152, b"\x32\xff\0\0" + bytes(8) + FOUR)),
     "gre in udp": ip("192.0.2.1", "192.0.2.2", 17, udp_header(5555, 4754, GRE + FOUR)),
+    "ayiya": ip("192.0.2.1", "192.0.2.2", 17, udp_header(5555, 5072, b"\x41\x52\x11\x04" + bytes(40) + FOUR)),
     "ethernet in ip": ip("192.0.2.1", "192.0.2.2", 97, b"\x30\0" + FRAME),
 }  # fmt: skip
 
@@ -91,6 +94,18 @@ def test_teredo_carries_ipv6() -> None:
     assert asked(udp(SIX, 3544, 3544)) == BY_SIX
     indicated = b"\0\x01\0\0" + bytes(9) + b"\0\0" + bytes(6) + SIX
     assert asked(udp(indicated, 5555, 3544)) == BY_SIX
+
+
+@pytest.mark.parametrize(("source", "target"), [("2001:0:4137:9e50::1", SERVER6), (CLIENT6, "2001:0:4137:9e50::1")])
+def test_teredo_needs_no_port_of_its_own(source: str, target: str) -> None:
+    relayed = udp(ip(source, target, 17, DATAGRAM), 3797, 32900)
+    assert [(e.kind, e.client, e.server, e.server_port) for e in events([relayed])] == [
+        ("dns", source, target, 53),
+        ("conn", source, target, 53),
+    ]
+    tagged = ether(relayed[14:], b"\x81\x00\x00\x2a", b"\x81\x00\x00\x2b")
+    assert asked(tagged) == [(source, target, "shodan.io")]
+    assert asked(udp(SIX, 3797, 32900)) == []
 
 
 def test_a_tunnel_port_without_a_tunnel_is_an_ordinary_datagram() -> None:
@@ -125,6 +140,13 @@ def test_extension_headers_are_stepped_over() -> None:
 def test_a_source_route_names_the_real_destination() -> None:
     route = b"\x11\x02\0\x01" + bytes(4) + ether(ip(SERVER6, SERVER6, 17, b""))[22:38]
     assert asked(ether(ip(CLIENT6, "2001:db8::99", 43, route + DATAGRAM))) == BY_SIX
+
+
+def test_a_mobile_node_speaks_with_its_home_address() -> None:
+    padded = b"\x11\x02\0\x01\0\xc9\x10" + packed(CLIENT6) + b"\0"
+    assert asked(ether(ip("2001:db8::99", SERVER6, 60, padded + DATAGRAM))) == BY_SIX
+    cut = b"\x11\x01\x01\x04" + bytes(4) + b"\xc9\x10" + packed(CLIENT6)[:6]
+    assert asked(ether(ip(CLIENT6, SERVER6, 60, cut + DATAGRAM))) == BY_SIX
 
 
 def fragments(payload: bytes, size: int = 24, ident: int = 9) -> list[bytes]:

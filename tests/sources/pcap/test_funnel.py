@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 from tests.sources.pcap.wire import (
     CLIENT,
     RESOLVER,
+    START,
     Talk,
+    ether,
     hello,
+    ip,
     packed,
     pcap,
     question,
@@ -19,6 +22,7 @@ from tests.sources.pcap.wire import (
     record,
     response,
     udp,
+    udp_header,
 )
 
 from reconwatch.interest import Interest, Lookout
@@ -92,3 +96,10 @@ def test_what_the_funnel_drops_is_only_what_nobody_wants() -> None:
         ("answer", 40000),
     ]
     assert account.events == 2
+
+
+def test_the_clock_may_begin_at_nothing() -> None:
+    inner = ip(CLIENT, "198.18.4.2", 17, udp_header(40000, 43, b"x"))
+    for packet in (inner, ip(CLIENT, RESOLVER, 4, inner)):
+        data = pcap([(-START, ether(packet))])
+        assert [e.kind for e in read(data, lookout(), funnel=True)[0]] == ["conn"]

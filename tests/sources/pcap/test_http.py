@@ -50,6 +50,13 @@ def test_chunked_bodies_are_stepped_over() -> None:
         assert requests(stream[:cut], stream[cut:]) == [("POST", "a", "/up"), NEXT_FOUND]
 
 
+@pytest.mark.parametrize("size", [b"10000000000000000", b"ffffffffffffffff", b"1" + b"0" * 30])
+def test_behind_a_chunk_that_cannot_be_that_long_the_next_request_is_read(size: bytes) -> None:
+    post = b"POST /up HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert requests(post + size + b"\r\n\r\n" + NEXT) == [("POST", "a", "/up"), NEXT_FOUND]
+    assert requests(post, size + b"\r\n", NEXT) == [("POST", "a", "/up"), NEXT_FOUND]
+
+
 @pytest.mark.parametrize(
     ("head", "told"),
     [

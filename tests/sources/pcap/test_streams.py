@@ -16,6 +16,7 @@ from tests.sources.pcap.wire import (
     hello,
     pcap,
     read,
+    udp,
 )
 
 HELLO = hello("www.shodan.io", ("h2", "http/1.1"))
@@ -123,6 +124,15 @@ def test_midstream_the_lower_port_is_the_server() -> None:
     talk = Talk(port=22)
     frames = [talk.down(b"SSH-2.0-x\r\n"), talk.up(b"SSH-2.0-y\r\n")]
     assert connections(frames) == [(CLIENT, 40001, SERVER, 22, True, None)]
+
+
+def test_nobody_serves_at_port_0() -> None:
+    for frame in (
+        Talk(2100, client_port=0).up(b"a"),
+        Talk(2100, client_port=0).down(b"b"),
+        udp(b"c", 0, 2100, dst=SERVER),
+    ):
+        assert [e[:4] for e in connections([frame])] == [(CLIENT, 0, SERVER, 2100)]
 
 
 def test_a_repeated_syn_is_the_same_connection_and_another_is_a_new_one() -> None:

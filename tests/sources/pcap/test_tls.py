@@ -71,6 +71,11 @@ def test_behind_a_connect_the_tunnel_is_read() -> None:
     assert hellos(connect, connect, HELLO, port=3128) == [expected[0], *expected]
 
 
+def test_a_path_is_nobody_to_connect_to() -> None:
+    assert hellos(b"CONNECT / HTTP/1.1\r\nHost: crt.sh\r\n\r\n", port=3128) == [("connect", "crt.sh", ())]
+    assert hellos(b"CONNECT / HTTP/1.1\r\n\r\n", port=3128) == [("connect", None, ())]
+
+
 def test_a_connect_is_no_http_request() -> None:
     frames = Talk(3128).whole(b"CONNECT crt.sh:443 HTTP/1.1\r\n\r\n", HELLO)
     assert [e.kind for e in events(frames)] == ["tls", "tls", "conn"]

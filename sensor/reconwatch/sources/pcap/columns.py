@@ -17,7 +17,7 @@ import numpy.typing as npt
 from reconwatch.sources.pcap.batch import Batch, Ints, Times, rows
 from reconwatch.sources.pcap.ip import TCP, UDP
 from reconwatch.sources.pcap.link import ETHERNET
-from reconwatch.sources.pcap.tunnel import IP_TUNNELS, UDP_TUNNELS
+from reconwatch.sources.pcap.tunnel import IP_TUNNELS, TEREDO_PREFIX, UDP_TUNNELS
 
 Hashes = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
@@ -102,6 +102,7 @@ def split(batch: Batch) -> tuple[Columns, Columns, list[int]]:
     tcp = plain & (protocol == TCP) & (offset >= 20) & (offset <= room)
     length = ports[:, 2].astype(np.int64)
     udp = plain & (protocol == UDP) & (length >= 8) & (length <= room) & ~_TUNNEL[sport] & ~_TUNNEL[dport]
+    udp &= ~_from_or_to_teredo(batch.data, head, udp & (length >= 48) & (transport[:, 8] >> 4 == 6))
     nothing = (four | six) & (captured >= size) & (total >= size) & ~_CARRIES[protocol] | (kind == _ARP) & linked
     wide = header.view("<u8")
     narrow = header.view("<u4")
@@ -146,6 +147,15 @@ def _network(batch: Batch) -> tuple[Ints, Ints, Flags]:
     linked = ip - starts <= batch.sizes
     # A frame that is cut in its link header must not have its kind read out of the next record.
     return np.where(linked, ip, starts), np.where(linked, kind, 0), linked
+
+
+def _from_or_to_teredo(data: bytearray, head: Ints, maybe: Flags) -> Flags:
+    """`tunnel.from_or_to_teredo` of the UDP payloads behind `head`, for those that `maybe` says."""
+    found = np.zeros(len(head), bool)
+    words = rows(data, head[maybe], 36).view(">u4")
+    prefix = int.from_bytes(TEREDO_PREFIX, "big")
+    found[maybe] = (words[:, 4] == prefix) | (words[:, 8] == prefix)
+    return found
 
 
 def _address(low: Hashes, high: Hashes) -> Hashes:

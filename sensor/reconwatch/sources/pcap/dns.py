@@ -13,6 +13,10 @@ A, CNAME, AAAA, SVCB, HTTPS = 1, 5, 28, 64, 65
 ECH = 5
 """The SvcParam key of `ech` (RFC 9848)."""
 
+OPCODE = 0x7800
+ASK_NOTHING = frozenset({0x0800, 0x2800})
+"""An inverse query (RFC 1035 section 6.4) has an answer to which a question is sought, an update (RFC 2136) a zone."""
+
 MAX_QUESTIONS = 16
 """No resolver sends more than one; a few test tools do."""
 
@@ -182,8 +186,7 @@ class Messages:
         if len(message) < 12:
             raise Malformed
         flags, questions, answers = unpack_from(">HHH", message, 2)
-        # An update (opcode 5, RFC 2136) has a zone where others have a question.
-        if flags & 0x7800 == 0x2800 or not 1 <= questions <= MAX_QUESTIONS:
+        if flags & OPCODE in ASK_NOTHING or not 1 <= questions <= MAX_QUESTIONS:
             return
         name, qtype, at = self._questions.first(message)
         response = bool(flags & 0x8000)

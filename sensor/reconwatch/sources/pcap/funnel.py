@@ -184,8 +184,11 @@ class Pass:
             of = {Act.HELLO: self._hellos.flow, Act.REQUEST: self._requests.flow}
             tasks = [task for task in tasks if task[1] not in of or int(of[task[1]][task[2]]) not in taken]
         tasks += self._of(self._tcp, Act.SEGMENT, segments)
-        tasks += self._of(self._udp, Act.DATAGRAM, self._flows.follow(watch.ends(self._udp), place))
         tasks += self._of(self._udp, Act.MESSAGE, self._sharing(watch, place))
+        datagrams = self._flows.follow(watch.ends(self._udp), place)
+        whole = set(datagrams)
+        tasks = [task for task in tasks if task[1] != Act.MESSAGE or task[2] not in whole]
+        tasks += self._of(self._udp, Act.DATAGRAM, datagrams)
         return sorted(set(tasks))
 
     def _transport(self, ts: float, number: int) -> None:
@@ -194,7 +197,9 @@ class Pass:
         if protocol == TCP:
             self._segments.read(ts, key, data, start, end, cut)
         else:
-            self._datagrams.read(ts, key, data, start, end, cut, self._odd.goes_on(key, ts))
+            going_on, quiet = self._odd.meet(key, ts)
+            if not quiet or start + 8 > end:
+                self._datagrams.read(ts, key, data, start, end, cut, going_on)
 
     def _segment(self, ts: float, packet: int) -> None:
         tcp, data = self._tcp, self._data

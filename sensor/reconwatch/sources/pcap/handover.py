@@ -18,6 +18,7 @@ from reconwatch.sources.pcap.ledger import (
     CLIENT,
     DONE,
     ENDED,
+    FIRST,
     FOLLOWED,
     HTTP,
     KNOWN,
@@ -56,8 +57,11 @@ class TcpHandover:
         flows, of, bits = self._flows, self._flows.of, self._flows.bits
         numbers = np.flatnonzero(self._careful)
         fresh = numbers[flows.fresh[numbers]]
-        followed = fresh[flows.watched[fresh]]
-        bits[followed] |= FOLLOWED | _BOTH
+        bits[fresh[flows.always[fresh]]] |= _BOTH
+        # A SYN may begin another connection on the same ports, of which nothing was said yet.
+        again = np.unique(of[flows.flags & SYN != 0])
+        bits[again[~flows.fresh[again]]] |= _BOTH
+        bits[fresh[flows.watched[fresh]]] |= FOLLOWED | _BOTH
         flows.rows[fresh] = self._ledger.add([flows.hashes[flow] for flow in fresh.tolist()])
         for flow in numbers.tolist():
             key = self._keys[flow] = key_at(self._data, int(flows.packets.ip[flows.first[flow]]))
@@ -130,7 +134,8 @@ def resume(segments: Segments, ledger: Ledger, row: int, key: bytes, side: int) 
         )
         for one in (side, 1 - side)
     ]
-    segments.resume(key, opened, bool(bits & ENDED), int(ledger.first[row]), *directions)
+    first = int(ledger.first[row]) if bits & FIRST else None
+    segments.resume(key, opened, bool(bits & ENDED), first, *directions)
 
 
 def settle(segments: Segments, ledger: Ledger, flow_hash: int, row: int, key: bytes, side: int) -> None:
@@ -143,7 +148,9 @@ def settle(segments: Segments, ledger: Ledger, flow_hash: int, row: int, key: by
     bits = ENDED if flow.ended else 0
     if flow.opened:
         bits |= OPENED | CLIENT * up
-        ledger.first[row] = flow.up.first or 0
+        if flow.up.first is not None and flow.up.first >= 0:
+            bits |= FIRST
+            ledger.first[row] = flow.up.first
     retired = segments.retire(flow)
     if retired is None:
         bits |= CAREFUL | (FOLLOWED if flow.followed else 0)
@@ -186,18 +193,19 @@ class OddHandover:
                 resume(segments, tcp, row, key, side)
                 tcp.bits[row] |= CAREFUL | _BOTH
 
-    def goes_on(self, key: bytes, ts: float) -> bool:
-        """Whether a UDP flow began earlier and is not followed; notes that it was met."""
+    def meet(self, key: bytes, ts: float) -> tuple[bool, bool]:
+        """Of a UDP flow that is met: whether it began earlier and is not followed, and whether it can tell nothing."""
         value, _ = self._of[key]
         row = int(self._udp.find([value])[0])
         if row < 0:
             row = int(self._udp.add([value])[0])
-            self._udp.last[row] = -UDP_LIFE
-        alive = ts - self._udp.last[row] <= UDP_LIFE
+            self._udp.last[row] = -np.inf
+        alive = ts - float(self._udp.last[row]) <= UDP_LIFE
         if not alive:
             self._udp.bits[row] = 0
         self._udp.last[row] = ts
-        return bool(alive and not self._udp.bits[row] & FOLLOWED)
+        bits = int(self._udp.bits[row])
+        return alive and not bits & FOLLOWED, alive and bits & (FOLLOWED | QUIET) == QUIET
 
     def settle(self, datagrams: Datagrams) -> None:
         """Tell the rows what became of their flows."""
@@ -217,8 +225,8 @@ def settle_datagrams(datagrams: Datagrams, ledger: Ledger, row: int, key: bytes)
     exchange = datagrams.find(key)
     if exchange is None:
         return
-    ledger.bits[row] = (FOLLOWED if exchange.followed else 0) | (QUIET if exchange.quiet else 0)
-    datagrams.retire(exchange)
+    bits = (FOLLOWED if exchange.followed else 0) | (QUIET if exchange.quiet else 0)
+    ledger.bits[row] = bits if datagrams.retire(exchange) else bits | CAREFUL
 
 
 class UdpHandover:

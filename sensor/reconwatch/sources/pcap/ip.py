@@ -9,7 +9,7 @@ from struct import unpack_from
 
 from reconwatch.account import Account
 from reconwatch.sources.pcap.link import NOT_IP
-from reconwatch.sources.pcap.tunnel import IP_TUNNELS, UDP_TUNNELS, inside_ip, inside_udp
+from reconwatch.sources.pcap.tunnel import IP_TUNNELS, UDP_TUNNELS, from_or_to_teredo, inside_ip, inside_udp
 
 TCP, UDP = 6, 17
 CUT = "cut by the snap length of the capture; what is there is read"
@@ -82,7 +82,10 @@ class Datagrams:
                     int.from_bytes(frame[start : start + 2], "big"),
                 )
                 port = next((p for p in ports if p in UDP_TUNNELS), None)
-                at = NOT_IP if port is None else inside_udp(port, frame, start + 8)
+                if port is not None:
+                    at = inside_udp(port, frame, start + 8)
+                else:
+                    at = start + 8 if start + 48 <= end and from_or_to_teredo(frame, start + 8) else NOT_IP
                 if at == NOT_IP or not _plausible(frame, at, end):
                     return found
             elif protocol in IP_TUNNELS:
@@ -126,6 +129,8 @@ class Datagrams:
             if following in _SKIPPED:
                 if following == 43:
                     ends = _routed(ends, frame, start)
+                elif following == 60:
+                    ends = _home(ends, frame, start, end)
                 following, start = frame[start], start + 8 * (frame[start + 1] + 1)
             elif following == 51:  # authentication header (RFC 4302): 4-byte units
                 following, start = frame[start], start + 4 * (frame[start + 1] + 2)
@@ -170,6 +175,20 @@ def _routed(ends: bytes, frame: bytes, at: int) -> bytes:
     size, kind, left = frame[at + 1] * 8, frame[at + 2], frame[at + 3]
     if kind in (0, 2) and left and size >= 16 and at + 8 + size <= len(frame):
         return ends[:16] + frame[at + 8 + size - 16 : at + 8 + size]
+    return ends
+
+
+def _home(ends: bytes, frame: bytes, at: int, end: int) -> bytes:
+    """`ends` with the Home Address among destination options, if there is one, as source (RFC 6275 section 6.3).
+
+    The transport checksum is over it: the mobile node speaks as who it is at home, wherever it is.
+    """
+    end = min(end, at + 8 * (frame[at + 1] + 1))
+    at += 2
+    while at + 2 <= end:
+        if frame[at] == 0xC9 and frame[at + 1] == 16 and at + 18 <= end:
+            return frame[at + 2 : at + 18] + ends[16:]
+        at += 1 if frame[at] == 0 else 2 + frame[at + 1]  # type 0 is one byte of padding
     return ends
 
 

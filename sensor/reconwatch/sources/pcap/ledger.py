@@ -12,6 +12,8 @@ being read with care; and will be told as a connection. Of UDP: its payloads can
 LOOK, KNOWN, DONE, HTTP = 64, 256, 1024, 4096
 """Bits of side 0, and shifted left by one of side 1: its payloads may matter; its next sequence number is known; it
 said FIN; each of its payloads was an HTTP request, from its first one on."""
+FIRST = 16_384
+"""The client's first sequence number is known."""
 
 MOST_ROWS = 131_072
 """Rows of one generation, more than packets of a batch. Two full ones take 35 MB; a busy 10 Gbit/s link opens some
@@ -38,7 +40,7 @@ class Ledger:
         self.left = np.zeros((size, 2), np.int16)
         """Segments that are still looked at (`recognise.MAX_SEGMENTS`)."""
         self.first = np.zeros(size, np.uint32)
-        """The client's first sequence number, where OPENED."""
+        """The client's first sequence number, where FIRST."""
         self.last = np.zeros(size, np.float64)
         """UDP: time of the last packet."""
 

@@ -142,6 +142,7 @@ _LINKS: dict[int, Callable[[bytes], int]] = {
     108: _family,  # LOOP
     ETHERNET: ethernet,
     9: lambda frame: _ppp(frame, 0),
+    10: lambda frame: ethertype(frame, 0, 13),  # FDDI: always with LLC
     50: lambda frame: _ppp(frame, 0),
     51: lambda frame: _ppp(frame, 6),
     104: lambda frame: ethertype(frame, _two(frame, 2), 4),  # Cisco HDLC

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from reconwatch.sources.pcap.tell import Ends, Teller, ends, turned
 
+DNS_PORT = b"\x00\x35"
 MODULUS = 1 << 32
 BEHIND = 1 << 31
 """Sequence numbers this far ahead are behind (RFC 9293 section 3.4)."""
@@ -121,9 +122,11 @@ class Stream:
         flow = self.flow
         if service is not None:
             flow.service = service
-        if flow.up is not self and not flow.opened:
-            flow.up, flow.down = self, flow.up
-            flow.down.reader = None
+        if not flow.opened:
+            if flow.up is not self:
+                flow.up, flow.down = self, flow.up
+            if self.key[-2:] != DNS_PORT:  # of which both directions are read
+                flow.down.reader, flow.down.waiting = None, []
             flow.opened = True
         return ends(self.key)
 

@@ -16,7 +16,7 @@ import numpy as np
 from reconwatch.sources.pcap.batch import Ints, rows
 from reconwatch.sources.pcap.columns import Columns, Flags
 from reconwatch.sources.pcap.http1 import Head, whole_request
-from reconwatch.sources.pcap.ledger import CAREFUL, CLIENT, DONE, ENDED, HTTP, KNOWN, LOOK, OPENED, Ledger
+from reconwatch.sources.pcap.ledger import CAREFUL, CLIENT, DONE, ENDED, FIRST, HTTP, KNOWN, LOOK, OPENED, Ledger
 from reconwatch.sources.pcap.recognise import MAX_SEGMENTS, POSTGRES_SSL_REQUEST, is_head
 from reconwatch.sources.pcap.tls import MAX_HELLO
 from reconwatch.sources.pcap.transport import ACK, FIN, RST, SYN
@@ -93,6 +93,7 @@ class Flows:
         # What follows an RST without more is a flow of its own only if it is a SYN.
         unopened = np.where(flags & RST != 0, _BOTH | ENDED, _BOTH)
         begun = np.where(opens, OPENED | CLIENT * client | LOOK << client | known, unopened)
+        begun |= np.where(opens & ~answers, FIRST, 0)
         isn = self.packets.seq[self.first] + np.uint32(1)
         bits = np.where(self.fresh, begun, ledger.bits[self.rows])
         return bits, np.where(self.fresh, isn, ledger.first[self.rows])
@@ -156,7 +157,11 @@ class _Heads:
         from_client = flows.side[at] == (bits & CLIENT != 0)
         odd = (flows.size[at] > 0) | (bits & OPENED == 0) | (asks != from_client)
         odd |= flags & (FIN | RST) != 0
-        odd |= asks & ((flows.seq[at] + np.uint32(1) != flows.isn[flow]) | (bits & ENDED != 0))
+        odd |= asks & ((bits & FIRST == 0) | (flows.seq[at] + np.uint32(1) != flows.isn[flow]) | (bits & ENDED != 0))
+        ended = np.full(len(flows.rows), _NEVER)
+        closing = self._near[flows.flags[self._near] & (FIN | RST) != 0]
+        np.minimum.at(ended, flows.of[closing], flows.order[closing])
+        odd |= asks & (flows.order[at] > ended[flow])
         careful[flow[odd]] = True
         # A number that an RST brought would have to be kept; nobody needs it but streams whose beginning was missed.
         at = self._at[flows.bits[flows.of[self._at]] & OPENED == 0]
@@ -247,7 +252,7 @@ class _Heads:
             spans = list(zip(packets.body[at].tolist(), packets.end[at].tolist(), strict=True))
             counts = np.add.reduceat(self._part, self._starts, dtype=np.int64)[stream]
             pieces = [spans[at : at + count] for at, count in zip(first.tolist(), counts.tolist(), strict=True)]
-        self._greeted = flow, flows.side[self._at[first]]
+        self._greeted = flow, flows.side[self._at[first]], flows.seq[self._at[self._starts[stream]]]
         return Hellos(flow, index, pieces)
 
     def requests(self, careful: Flags) -> Requests:
@@ -257,7 +262,7 @@ class _Heads:
         at = self._at[place]
         stream = np.flatnonzero(self._serving)
         begun = self._at[self._starts[stream]]
-        self._asking = flows.of[begun], flows.side[begun]
+        self._asking = flows.of[begun], flows.side[begun], flows.seq[begun]
         return Requests(flows.of[at], flows.order[at], [self._told[number] for number in place.tolist()])
 
     def settle(self, careful: Flags) -> None:
@@ -271,9 +276,10 @@ class _Heads:
         ledger.left[fresh_rows] = MAX_SEGMENTS
         bits = flows.bits.copy()
         self._settle_streams(bits, careful)
-        for (flow, side), still in ((self._greeted, 0), (self._asking, LOOK | HTTP)):
-            unopened = bits[flow] & OPENED == 0
-            bits[flow[unopened]] |= OPENED | CLIENT * side[unopened]
+        for (flow, side, first), still in ((self._greeted, 0), (self._asking, LOOK | HTTP)):
+            unopened = (bits[flow] & OPENED == 0) & ~careful[flow]
+            bits[flow[unopened]] |= OPENED | FIRST | CLIENT * side[unopened]
+            ledger.first[flows.rows[flow[unopened]]] = first[unopened]
             bits[flow] = bits[flow] & ~_BOTH | still << side
         for side_said in (0, 1):
             said = flows.of[self._fins[flows.side[self._fins] == side_said]]
@@ -297,6 +303,10 @@ class _Heads:
         row = flows.rows[flow]
         ledger.next[row, side] = flows.seq[at[last]] + flows.size[at[last]].astype(np.uint32)
         ledger.left[row, side] = left - idle
+        # Whose SYN was not seen is known by its first payload.
+        begins = (bits[flow] & (OPENED | FIRST) == OPENED) & (side == (bits[flow] & CLIENT != 0))
+        ledger.first[row[begins]] = flows.seq[at[self._starts][calm][begins]]
+        bits[flow[begins]] |= FIRST
         for one in (0, 1):
             here = side == one
             bits[flow[here]] |= KNOWN << one

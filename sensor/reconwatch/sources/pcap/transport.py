@@ -9,7 +9,7 @@ from reconwatch.sources.pcap import dns, whois
 from reconwatch.sources.pcap.http1 import RequestReader
 from reconwatch.sources.pcap.quic import VERSIONS, Initials
 from reconwatch.sources.pcap.recognise import MAX_SEGMENTS, Recogniser, anew
-from reconwatch.sources.pcap.stream import MODULUS, Flow, Reader, Stream
+from reconwatch.sources.pcap.stream import DNS_PORT, MODULUS, Flow, Reader, Stream
 from reconwatch.sources.pcap.table import Table
 from reconwatch.sources.pcap.tell import Teller, ends, turned
 
@@ -27,12 +27,15 @@ UDP_LIFE = 60.0
 MULTICAST_NAMES = frozenset({137, 5353, 5355})
 """NetBIOS, mDNS and LLMNR: DNS-like, but never a question to a resolver."""
 
+LLMNR = (5355).to_bytes(2, "big")
+
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 
 
 def client_key(key: bytes) -> bytes:
-    """`key` or its opposite, so that the lower port, the likelier service, is the destination."""
-    return turned(key) if key[-4:-2] < key[-2:] else key
+    """`key` or its opposite, so that the lower port, but not 0, is the destination: the likelier service."""
+    source, destination = key[-4:-2], key[-2:]
+    return turned(key) if b"\0\0" < source < destination or destination == b"\0\0" else key
 
 
 @dataclass(slots=True)
@@ -88,22 +91,23 @@ class Segments:
         return None if stream is None else stream.flow
 
     def resume(
-        self, key: bytes, opened: bool, ended: bool, first: int, source: Direction, destination: Direction
+        self, key: bytes, opened: bool, ended: bool, first: int | None, source: Direction, destination: Direction
     ) -> None:
         """Read on where a connection from `key`'s source, its client if `opened`, stands.
 
-        `first`: the client's first sequence number. It is not followed, so it does not matter when it began.
+        `first`: the client's first sequence number, if it is known. It is not followed: when it began does not matter.
         """
         up = key if opened else client_key(key)
         flow = Flow(self._teller, 0.0, up, opened, followed=False)
         flow.established, flow.ended = True, ended
         sides = (source, destination) if up == key else (destination, source)
         for stream, side in zip((flow.up, flow.down), sides, strict=True):
-            stream.next = stream.first = side.next
+            # Where it said FIN and no more is known, no number of a SYN is its own.
+            stream.next, stream.first = side.next, -1 if side.finished and side.next is None else side.next
             stream.finished = side.finished
             stream.reader = side.reader(stream)
             self._table.put(stream.key, stream)
-        if opened:
+        if first is not None:
             flow.up.first = first
 
     def retire(self, flow: Flow) -> tuple[Direction, Direction] | None:
@@ -132,8 +136,8 @@ class Segments:
                 self._close(stream.flow)
             if flags & RST:
                 return
-            # A bare ACK opens nothing but what is told as a connection anyway.
-            if not flags & (SYN | FIN) and start >= end and not cut and not self._teller.follows(key):
+            # A bare ACK opens nothing: the rest of a connection that ended, a keep-alive, a stranger's scan.
+            if stream is None and not flags & (SYN | FIN) and start >= end and not cut:
                 return
             stream = self._open(ts, key, flags)
         flow = stream.flow
@@ -174,7 +178,7 @@ class Segments:
         up = (turned(key) if flags & ACK else key) if opened else client_key(key)
         flow = Flow(self._teller, ts, up, opened, self._teller.follows(key))
         port = up[-2:]
-        if port == b"\x00\x35":
+        if port == DNS_PORT:
             flow.up.reader = dns.MessageReader(flow.up, self._messages)
             flow.down.reader = dns.MessageReader(flow.down, self._messages)
         elif port == b"\x00\x2b":
@@ -303,7 +307,7 @@ class Datagrams:
             exchange = self._open(ts, key, data[at + 10 : at + 11] >= b"\x80", not going_on)
         exchange.last = ts
         source, destination = key[-4:-2], key[-2:]
-        if source == b"\x00\x35" or destination == b"\x00\x35":
+        if DNS_PORT in (source, destination):
             if self.message(ts, key, data[at + 8 : end], cut):
                 exchange.service = "dns"
         elif not exchange.quiet and data[at + 9 : at + 13] in VERSIONS and data[at + 8] & 0xC0 == 0xC0:
@@ -315,9 +319,11 @@ class Datagrams:
 
     def _open(self, ts: float, key: bytes, response: bool, may_follow: bool) -> Exchange:
         """`response`: what the QR bit would say, were it DNS."""
-        # The first to speak is the client, unless only its own port is a service's: the capture began late.
+        # The first to speak is the client, unless only its own port is a service's: the capture began late, or the
+        # question went to many (LLMNR).
         source, destination = key[-4:-2], key[-2:]
-        late = source < b"\x04\x00" <= destination or (source == destination == b"\x00\x35" and response)
+        answer = response and (source == LLMNR or source == destination == DNS_PORT)
+        late = b"\0\0" < source < b"\x04\x00" <= destination or answer
         exchange = Exchange(ts, turned(key) if late else key, may_follow and self._teller.follows(key))
         self._table.put(key, exchange)
         self._table.put(turned(key), exchange)

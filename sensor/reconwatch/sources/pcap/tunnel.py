@@ -7,8 +7,11 @@ from reconwatch.sources.pcap.link import NOT_IP, ethernet, ethertype
 IPIP, IP6, GRE, ETHERIP, MPLS = 4, 41, 47, 97, 137
 IP_TUNNELS = frozenset({IPIP, IP6, GRE, ETHERIP, MPLS})
 
-GTP, TEREDO, GRE_IN_UDP, VXLAN, GENEVE = 2152, 3544, 4754, 4789, 6081
-UDP_TUNNELS = frozenset({GTP, TEREDO, GRE_IN_UDP, VXLAN, GENEVE})
+GTP, TEREDO, GRE_IN_UDP, VXLAN, AYIYA, GENEVE = 2152, 3544, 4754, 4789, 5072, 6081
+UDP_TUNNELS = frozenset({GTP, TEREDO, GRE_IN_UDP, VXLAN, AYIYA, GENEVE})
+
+TEREDO_PREFIX = b"\x20\x01\x00\x00"
+"""2001::/32 (RFC 4380 section 2.6)."""
 
 
 def inside_ip(protocol: int, data: bytes, at: int) -> int:
@@ -56,7 +59,17 @@ def inside_udp(port: int, data: bytes, at: int) -> int:
         return _gre(data, at)
     if port == GTP:
         return _gtp(data, at)
+    if port == AYIYA:
+        return _ayiya(data, at)
     return _teredo(data, at)
+
+
+def from_or_to_teredo(data: bytes, at: int) -> bool:
+    """Whether a UDP payload at `at` is an IPv6 packet from or to a Teredo address.
+
+    Only Teredo's servers have a port of their own: to relays and to each other clients send from any port to any.
+    """
+    return data[at] >> 4 == 6 and TEREDO_PREFIX in (data[at + 8 : at + 12], data[at + 24 : at + 28])
 
 
 def _gtp(data: bytes, at: int) -> int:
@@ -73,6 +86,14 @@ def _gtp(data: bytes, at: int) -> int:
                 return NOT_IP
             following, at = data[at + size - 1 : at + size], at + size
     return ethertype(data, 0x0800, at)
+
+
+def _ayiya(data: bytes, at: int) -> int:
+    """AYIYA (draft-massar-v6ops-ayiya section 4): of its operations, 1 forwards a packet."""
+    if data[at + 2] & 15 != 1 or data[at + 3] not in (IPIP, IP6):
+        return NOT_IP
+    identity, signature = 1 << (data[at] >> 4), 4 * (data[at + 1] >> 4)
+    return ethertype(data, 0x0800, at + 8 + identity + signature)
 
 
 def _teredo(data: bytes, at: int) -> int:

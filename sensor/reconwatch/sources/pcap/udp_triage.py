@@ -10,7 +10,7 @@ import numpy as np
 from reconwatch.sources.pcap import dns
 from reconwatch.sources.pcap.batch import Ints, rows
 from reconwatch.sources.pcap.columns import Columns, Flags
-from reconwatch.sources.pcap.ledger import FOLLOWED, QUIET, Ledger
+from reconwatch.sources.pcap.ledger import CAREFUL, FOLLOWED, QUIET, Ledger
 from reconwatch.sources.pcap.quic import VERSIONS
 from reconwatch.sources.pcap.transport import UDP_LIFE
 
@@ -70,10 +70,12 @@ class UdpTriage:
         fresh = np.maximum.accumulate(np.where(new, np.arange(len(order)), -1)) >= starts[of]
         ends = np.append(starts[1:], len(order)) - 1
         ledger.last[found[of[ends]]] = time[ends]
-        bits = np.where(fresh, 0, ledger.bits[found[of]])
+        stood = ledger.bits[found[of]]
+        bits = np.where(fresh, 0, stood)
         ledger.bits[found[of[new]]] = 0
         initial = self._initials(data, packets)[order] & (bits & QUIET == 0)
-        handed = initial | (bits & FOLLOWED != 0) | (fresh & watched[order])
+        # What was held of a flow ends with the first packet of another on the same ports.
+        handed = initial | (bits & FOLLOWED != 0) | (fresh & watched[order]) | (new & (stood & CAREFUL != 0))
         at = order[handed]
         by_time = np.argsort(at)
         begun = np.empty(len(packets), bool)
@@ -101,7 +103,8 @@ class UdpTriage:
         header = rows(data, body, 12).view(">u2")
         whole = end - body >= 12
         questions = header[:, 2]
-        nothing = whole & ((header[:, 1] & 0x7800 == 0x2800) | (questions == 0) | (questions > dns.MAX_QUESTIONS))
+        opcode = header[:, 1] & dns.OPCODE
+        nothing = whole & (np.isin(opcode, list(dns.ASK_NOTHING)) | (questions == 0) | (questions > dns.MAX_QUESTIONS))
         answering = (header[:, 1] & 0x8000 != 0) & (header[:, 3] > 0)
         simple = whole & (questions == 1)
         asked, answered = [], []

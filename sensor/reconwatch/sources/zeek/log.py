@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import msgspec
 
-from reconwatch.events import AnyEvent
+from reconwatch.events import AnyEvent, Connection
 from reconwatch.sources.jsonlines import NotJsonError, decoded, suspects
 from reconwatch.sources.lines import Block, Blocks
-from reconwatch.sources.sieve import EveryLine, Sifting, sieve_for
+from reconwatch.sources.sieve import EveryLine, Layout, Sifting, sieve_for
 from reconwatch.sources.source import Opening
+from reconwatch.sources.zeek.connections import read_json
 from reconwatch.sources.zeek.row import LOSSES, Kind, Row, kind_of, kind_of_row
 from reconwatch.sources.zeek.told import HOLDS, BadRowError, Teller
 from reconwatch.sources.zeek.tsv import SEPARATOR, Header, ShortRowError, attribute, declared_separator
 
 Form = Literal["tsv", "json"]
+
+MOST_LAYOUTS = 8
+"""Separators and orders of columns of one stream that a sieve is compiled for; what has more is decoded, every line."""
 
 # Other scope separators than "." (`LogAscii` and json-streaming-logs let a site choose): only ever a whole JSON string.
 _RENAMED = re.compile(rb'"id[_:/\-]((?:orig|resp)_[hp])"')
@@ -42,7 +46,10 @@ class ZeekSource:
         self._form: Form = form
         self._header = Header()
         self._teller = Teller(opening.lookout, opening.account, opening.input)
-        self._wanted = self._sieve = self._new_sieve()
+        self._sieves: dict[Layout, Sifting] = {}
+        self._sieve: Sifting = EveryLine()
+        self._connections: Callable[[bytes, int], Connection | None] | None = None
+        self._lay_out(self._header)
         self._names: list[str] = []
         self._account.dialect = f"zeek {form}"
 
@@ -52,28 +59,30 @@ class ZeekSource:
             self._note_kinds(block)
             todo: Block | None = block
             while todo is not None:
-                sieve = self._sieve
-                for start, end, hit in todo.between(sieve.lines(todo)):
-                    if not hit:
-                        self._check(todo, start, end)
-                        continue
+                sieve, done = self._sieve, todo.start
+                for start, end in sieve.lines(todo):
+                    if todo.whole:
+                        self._check(todo, done, start)
+                    done = end + 1
                     for event in self._events(todo, start, end):
                         if lookout.wants(event):
                             account.events += 1
                             yield event
-                    self.position = todo.offset + end + 1
+                    self.position = todo.offset + done
                     if sieve is not self._sieve:
                         # A new separator or another log: what follows in this block is to be sifted anew.
-                        todo = todo.rest(end + 1)
+                        todo = todo.rest(done)
                         break
                 else:
+                    if todo.whole:
+                        self._check(todo, done, todo.end)
                     todo = None
             self.position = block.offset + block.end
 
     @property
     def unseen(self) -> frozenset[str]:
         """Behind a sieve the kinds of event that its logs tell."""
-        return frozenset() if isinstance(self._wanted, EveryLine) else frozenset(self._account.holds)
+        return frozenset() if isinstance(self._sieve, EveryLine) else frozenset(self._account.holds)
 
     def close(self) -> None:
         """Release the stream."""
@@ -81,6 +90,8 @@ class ZeekSource:
 
     def _check(self, block: Block, start: int, stop: int) -> None:
         """Count what cannot be read of lines that nobody wants. Cheap: an unusable time or address stays unseen."""
+        if start >= stop:
+            return
         if self._form == "tsv":
             found = self._header.suspects(block, start, stop)
         else:
@@ -92,6 +103,11 @@ class ZeekSource:
         line = block.line(start, end)
         if not line:
             return []
+        if self._connections is not None:
+            event = self._connections(line, self._opening.input)
+            if event is not None:
+                self._note_kind("conn", None)
+                return [event]
         try:
             kind, row = self._tsv(line) if self._form == "tsv" else self._json(line)
             return self._teller.events(kind, row) if kind and row else []
@@ -111,15 +127,12 @@ class ZeekSource:
         if line.startswith(b"#"):
             if line.startswith(SEPARATOR):
                 self._header = Header(declared_separator(line))
-                if self._header.separator != header.separator:
-                    self._wanted = self._new_sieve()
-                self._sieve = self._wanted
+                self._lay_out(self._header)
                 return None, None
             header.read(line)
             if line.startswith(b"#fields"):
                 self._note_kind(header.kind, header.path)
-                # Of capture_loss.log every row counts, and no sieve knows them.
-                self._sieve = EveryLine() if header.tells_loss else self._wanted
+            self._lay_out(header)
             return None, None
         if not header.known:
             raise BadRowError("no #fields header above it")
@@ -138,15 +151,19 @@ class ZeekSource:
         self._note_kind(kind, row.path)
         return kind, row
 
-    def _new_sieve(self) -> Sifting:
+    def _lay_out(self, header: Header) -> None:
+        """Take the sieve for the rows under a header."""
         opening = self._opening
-        return sieve_for(
-            opening.lookout,
-            opening.account,
-            self._form,
-            funnel=opening.funnel,
-            separator=self._header.separator,
-        )
+        layout = Layout(self._form, header.separator, header.port_first)
+        if layout not in self._sieves:
+            funnel = opening.funnel and len(self._sieves) < MOST_LAYOUTS
+            self._sieves[layout] = sieve_for(opening.lookout, opening.account, layout, funnel=funnel)
+        if self._form == "json":
+            self._connections = read_json
+        else:
+            self._connections = header.connections.read if header.connections is not None else None
+        # Of capture_loss.log every row counts, and no sieve knows them.
+        self._sieve = EveryLine() if header.tells_loss else self._sieves[layout]
 
     def _note_kinds(self, block: Block) -> None:
         """Name the logs in a block of JSON, for in the funnel perhaps no line of theirs is decoded; note Zeek's losses.

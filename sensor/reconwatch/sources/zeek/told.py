@@ -17,6 +17,7 @@ from reconwatch.sources.spelling import (
     plausible,
     request_target,
 )
+from reconwatch.sources.zeek.connections import completed
 from reconwatch.sources.zeek.row import Kind, Row
 
 HOLDS: dict[Kind, frozenset[str]] = {
@@ -33,8 +34,6 @@ FIELD_LIMIT = 4096
 
 _OTHER_NAME_SERVICES = frozenset({137, 5353, 5355})
 """NetBIOS, mDNS and LLMNR, which Zeek's DNS analyzer reads too: nobody looks anything up there."""
-_COMPLETED = frozenset({"SF", "S1", "S2", "S3", "RSTO", "RSTR"})
-"""States of a connection that was opened both ways (Zeek base/protocols/conn/main.zeek)."""
 
 
 class BadRowError(ValueError):
@@ -132,7 +131,8 @@ class Teller:
         service = _service(row.service)
         match row.proto:
             case "tcp":
-                return [Connection(proto="tcp", established=_completed(row), service=service, **facts)]
+                established = completed(row.history, row.conn_state)
+                return [Connection(proto="tcp", established=established, service=service, **facts)]
             case "udp":
                 return [Connection(proto="udp", service=service, **facts)]
             case "icmp":
@@ -151,20 +151,3 @@ def _service(logged: str | list[str | None] | None) -> str | None:
         logged = logged[0] if logged else None
     first = (logged or "").partition(",")[0]
     return first or None
-
-
-def _completed(row: Row) -> bool:
-    """Whether the handshake was completed: SYN, SYN-ACK, and anything but a reset from the client.
-
-    RSTO alone does not say so: a half-open scan of an open port has that state with the history `ShR`. Letters are
-    upper-case for the originator (and stay so when Zeek has swapped the sides, `^`); see conn/main.zeek.
-    """
-    history = row.history
-    if not history:
-        return row.conn_state in _COMPLETED
-    letters = frozenset(history)
-    if "S" in letters and "h" in letters:
-        return not letters.isdisjoint("ADF")
-    if "s" in letters and "H" in letters:
-        return not letters.isdisjoint("adf")
-    return False

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from reconwatch.sources.lines import Block
+from reconwatch.sources.sieve import LONGEST_PORT
+from reconwatch.sources.zeek.connections import COLUMNS, TsvConnections
 from reconwatch.sources.zeek.row import Kind, Row, kind_of
 
 _ESCAPE = re.compile(rb"\\(?:\\|x([0-9a-fA-F]{2}))")
@@ -67,6 +69,8 @@ class Header:
         self._unset = b"-"
         self._columns = 0
         self._plan: list[tuple[int, str, Callable[[bytes], Any]]] = []
+        self.connections: TsvConnections | None = None
+        """Reads the ordinary among the rows, if they are of conn.log."""
 
     def read(self, line: bytes) -> None:
         """Take in one line that begins with `#`, other than `#separator`."""
@@ -74,13 +78,20 @@ class Header:
         if key == b"#set_separator":
             self._set_separator = _ESCAPE.sub(_any_byte, value) or b","
         elif key == b"#empty_field":
-            self._empty = value
+            self._empty, self.connections = value, None
         elif key == b"#unset_field":
-            self._unset = value
+            self._unset, self.connections = value, None
         elif key == b"#path":
             self.path = unescaped(value)
         elif key == b"#fields":
             self._lay_out(value.split(self.separator))
+
+    @property
+    def port_first(self) -> bool:
+        """Whether the client's port is the column before the server's address, as Zeek writes them."""
+        places = {name: place for place, name, _ in self._plan}
+        before = places.get("orig_p", -1) + 1
+        return "resp_h" not in places or (0 < before == places["resp_h"] and len(self._unset) <= LONGEST_PORT)
 
     def row(self, line: bytes) -> Row:
         """One row. Raises ShortRowError, or ValueError for a number that is none."""
@@ -117,12 +128,21 @@ class Header:
         self.tells_loss = self.kind is None and "percent_lost" in names
         used = _ALWAYS | _USED[self.kind] if self.kind else _OF_LOSSES if self.tells_loss else frozenset()
         self._plan = [(n, name, self._converter(name)) for n, name in enumerate(names) if name in used]
+        places = {name: n for n, name, _ in self._plan}
+        marks = self._unset + self._empty
+        if self.kind == "conn" and places.keys() >= set(COLUMNS) and (self.separator + marks).isascii():
+            separator, unset, empty = self.separator.decode(), self._unset.decode(), self._empty.decode()
+            self.connections = TsvConnections(places, len(names), separator, unset, empty)
 
     def _converter(self, name: str) -> Callable[[bytes], Any]:
         match name:
             case "ts" | "percent_lost":
                 return float
-            case "orig_p" | "resp_p" | "qtype":
+            case "orig_p":
+                return _short
+            case "resp_p":
+                return _port
+            case "qtype":
                 return int
             case "answers":
                 return self._texts
@@ -143,6 +163,21 @@ class Header:
 
     def _numbers(self, raw: bytes) -> list[float | None]:
         return [None if item is None else float(item) for item in self._items(raw)]
+
+
+def _short(raw: bytes) -> int:
+    """A client's port, as long as the sieve expects it to be."""
+    if len(raw) > LONGEST_PORT:
+        raise ValueError
+    return int(raw)
+
+
+def _port(raw: bytes) -> int:
+    """A server's port as Zeek writes it, and as the sieve looks for it: `int` also takes `+43`, ` 43` and `0_43`."""
+    port = int(raw)
+    if b"%d" % port != raw:
+        raise ValueError
+    return port
 
 
 SEPARATOR = b"#separator"

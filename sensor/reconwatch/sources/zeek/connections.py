@@ -1,0 +1,154 @@
+"""Rows of conn.log straight to events: the one log of which not a few rows matter but, where networks do, every fifth.
+
+What is out of the ordinary is left to the careful way (`Header.row`, `Row`, `Teller`), which gives the same events at
+several times the cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from operator import itemgetter
+from typing import Literal
+
+import msgspec
+
+from reconwatch.events import Connection
+from reconwatch.sources.sieve import LONGEST_PORT
+from reconwatch.sources.spelling import LAST_TIME, canonical
+
+COLUMNS = ("ts", "uid", "orig_h", "orig_p", "resp_h", "resp_p", "proto", "service", "conn_state", "history")
+"""What a connection is made of, by the names of `Row`."""
+
+_COMPLETED = frozenset({"SF", "S1", "S2", "S3", "RSTO", "RSTR"})
+"""States of a connection that was opened both ways (Zeek base/protocols/conn/main.zeek)."""
+
+
+@lru_cache(maxsize=4096)
+def completed(history: str | None, state: str | None) -> bool:
+    """Whether the handshake was completed: SYN, SYN-ACK, and anything but a reset from the client.
+
+    RSTO alone does not say so: a half-open scan of an open port has that state with the history `ShR`. Letters are
+    upper-case for the originator (and stay so when Zeek has swapped the sides, `^`); see conn/main.zeek.
+    """
+    if not history:
+        return state in _COMPLETED
+    letters = frozenset(history)
+    if "S" in letters and "h" in letters:
+        return not letters.isdisjoint("ADF")
+    if "s" in letters and "H" in letters:
+        return not letters.isdisjoint("adf")
+    return False
+
+
+def connection(
+    ts: float,
+    uid: str | None,
+    client: str | None,
+    client_port: int | None,
+    server: str | None,
+    server_port: int | None,
+    proto: str | None,
+    service: str | None,
+    state: str | None,
+    history: str | None,
+    position: int,
+) -> Connection | None:
+    """The event; None for what has to be read with care."""
+    if client is None or server is None or not 0 <= ts < LAST_TIME:
+        return None
+    client, server = canonical(client), canonical(server)
+    if client is None or server is None:
+        return None
+    if service is not None and ("," in service or not service):
+        return None
+    if proto == "tcp":
+        return Connection(
+            ts=ts, client=client, client_port=client_port, server=server, server_port=server_port, source="zeek/conn",
+            input=position, uid=uid, proto="tcp", established=completed(history, state), service=service,
+        )  # fmt: skip
+    if proto == "udp":
+        return Connection(
+            ts=ts, client=client, client_port=client_port, server=server, server_port=server_port, source="zeek/conn",
+            input=position, uid=uid, proto="udp", service=service,
+        )  # fmt: skip
+    return None
+
+
+class TsvConnections:
+    """Reads rows under one header."""
+
+    def __init__(self, places: Mapping[str, int], width: int, separator: str, unset: str, empty: str) -> None:
+        self._pick = itemgetter(*(places[name] for name in COLUMNS))
+        self._width = width
+        self._separator = separator
+        self._unset = unset
+        self._empty = empty
+
+    def read(self, line: bytes, position: int) -> Connection | None:
+        """The event of a row; None for what has to be read with care: escapes, whatever is no number, headers."""
+        if b"\\" in line:
+            return None
+        try:
+            values = line.decode("ascii").split(self._separator)
+            if len(values) != self._width:
+                return None
+            ts, uid, client, client_port, server, server_port, proto, service, state, history = self._pick(values)
+            unset, empty = self._unset, self._empty
+            if empty in (uid, service, history):
+                return None
+            if len(client_port) > LONGEST_PORT:
+                return None
+            port = int(server_port)
+            if str(port) != server_port:
+                return None
+            return connection(
+                float(ts),
+                uid if uid != unset else None,
+                client,
+                int(client_port),
+                server,
+                port,
+                proto,
+                service if service != unset else None,
+                state if state != unset else None,
+                history if history != unset else None,
+                position,
+            )
+        except ValueError:
+            return None
+
+
+class _Row(msgspec.Struct, gc=False, rename={
+    "orig_h": "id.orig_h", "orig_p": "id.orig_p", "resp_h": "id.resp_h", "resp_p": "id.resp_p", "path": "_path",
+}):  # fmt: skip
+    ts: float
+    conn_state: str
+    uid: str | None = None
+    orig_h: str | None = None
+    orig_p: int | None = None
+    resp_h: str | None = None
+    resp_p: int | None = None
+    proto: str | None = None
+    service: str | None = None
+    history: str | None = None
+    path: Literal["conn"] | None = None
+    client_initial_dcid: None = None
+    client_scid: None = None
+
+
+_decoder = msgspec.json.Decoder(_Row)
+
+
+def read_json(line: bytes, position: int) -> Connection | None:
+    """The event of a JSON row of conn.log; None for what has to be read with care: other logs, lists, other keys."""
+    if b'"conn_state"' not in line:
+        return None
+    try:
+        row = _decoder.decode(line)
+    except (ValueError, RecursionError):
+        return None
+    return connection(
+        row.ts, row.uid, row.orig_h, row.orig_p, row.resp_h, row.resp_p,
+        row.proto, row.service, row.conn_state, row.history, position,
+    )  # fmt: skip

@@ -1,0 +1,79 @@
+"""Connections have a short way to their events; it tells what the careful way tells."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.sources.test_eve import flow
+from tests.sources.test_eve import read as read_eve
+from tests.sources.test_zeek import CONNECTION, read, tsv
+
+from reconwatch.interest import Interest, Lookout
+from reconwatch.sources.zeek.connections import TsvConnections
+
+EVERYTHING = frozenset({"0.0.0.0/0", "::/0"})
+
+addresses = st.sampled_from([
+    "10.0.0.1", "203.0.113.9", "2001:DB8::1", "2001:0db8:0:0::1", "::ffff:192.0.2.1", "fe80::1%eth0", "010.0.0.1", "-",
+])  # fmt: skip
+ports = st.sampled_from(["0", "43", "65535", "043", "+43", " 43", "4_3", "123456", "-", "", "\u0664\u0663"])
+rows = st.fixed_dictionaries({
+    "ts": st.sampled_from(["1795493735.95", "1795493735950", "1e300", "nan", "-1", "x", "-", ""]),
+    "uid": st.sampled_from(["C1", "-", "(empty)", "", "\u00e9", "C\\x2d"]),
+    "id.orig_h": addresses,
+    "id.orig_p": ports,
+    "id.resp_h": addresses,
+    "id.resp_p": ports,
+    "proto": st.sampled_from(["tcp", "udp", "icmp", "unknown_transport", "-", "TCP"]),
+    "service": st.sampled_from(["ssl", "quic,ssl", ",", "-", "(empty)", ""]),
+    "conn_state": st.sampled_from(["SF", "S0", "RSTO", "-", "(empty)"]),
+    "history": st.sampled_from(["ShADad", "^hADf", "ShR", "S", "-", "(empty)", ""]),
+})  # fmt: skip
+
+
+def both(reader, *content, funnel=True, **how):
+    """What the short way tells, and what the careful way alone tells."""
+    seeking = Lookout(Interest(networks=EVERYTHING))
+    events, account, told = reader(*content, funnel=funnel, lookout=seeking, **how)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(TsvConnections, "read", lambda self, line, position: None)
+        patched.setattr("reconwatch.sources.zeek.log.read_json", lambda line, position: None)
+        patched.setattr("reconwatch.sources.eve.read_flow", lambda line, position: None)
+        careful = reader(*content, funnel=funnel, lookout=seeking, **how)
+    return (events, account.skipped, told), (careful[0], careful[1].skipped, careful[2])
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(rows, min_size=1, max_size=4), st.sampled_from("\t,|"), st.booleans())
+def test_rows_of_conn_log_tell_the_same_both_ways(rows, separator, funnel):
+    words = [[f"{column}={value}" for column, value in row.items()] for row in rows]
+    short, careful = both(read, tsv("conn", *words, separator=separator), funnel=funnel)
+    assert short == careful
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(rows, min_size=1, max_size=4), st.data())
+def test_json_rows_of_conn_log_tell_the_same_both_ways(rows, data):
+    lines = []
+    for row in rows:
+        typed = row | {key: int(row[key]) for key in ("id.orig_p", "id.resp_p") if row[key].isdecimal()}
+        typed["ts"] = data.draw(st.sampled_from([CONNECTION["ts"], "2026-11-24T04:15:35Z", None, 1e300, "x"]))
+        typed["service"] = data.draw(st.sampled_from([typed["service"], ["quic", "ssl"], [], None]))
+        gone = data.draw(st.sets(st.sampled_from(sorted(typed)), max_size=2))
+        more = data.draw(st.sampled_from([{}, {"_path": "conn"}, {"_path": "ssl"}, {"client_scid": "x"}]))
+        lines.append(json.dumps({key: value for key, value in typed.items() if key not in gone} | more))
+    short, careful = both(read, "\n".join(lines).encode(), form="json")
+    assert short == careful
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.data())
+def test_flow_records_tell_the_same_both_ways(data):
+    record = flow()
+    for key in data.draw(st.sets(st.sampled_from(sorted(record)), max_size=3)):
+        record[key] = data.draw(st.sampled_from([None, "TCP", "UDP", "ICMP", "tls", "failed", "10.0.0.1", {}, "flow"]))
+    short, careful = both(read_eve, json.dumps(record).encode() + b"\n")
+    assert short == careful
