@@ -275,6 +275,23 @@ def test_a_connection_that_says_nothing_is_named_by_what_another_tap_saw(
 
 
 @pytest.mark.parametrize("funnel", [True, False], ids=["funnel", "no-funnel"])
+def test_nothing_is_told_twice_by_being_read_twice(tmp_path: Path, funnel: bool) -> None:
+    """A connection to port 43 is told whoever serves it; the second reading only gives the server its name."""
+    query = Talk(port=43, server=SERVER).whole(b"-V Md5.5.17 203.0.113.10\r\n")
+    named = [(4 + n / 1000, frame) for n, frame in enumerate(query)]
+    apart = taps(tmp_path, [*resolved("whois.ripe.net", 3)], [(0, udp(question("www.example.org"))), *named])
+    run_apart = Replay(apart, _catalog(), Site.default(), funnel=funnel)
+    notices = list(run_apart.notices())
+    (tmp_path / "both.pcap").write_bytes(pcap(sorted([*resolved("whois.ripe.net", 3), *named])))
+    expected = list(Replay([tmp_path / "both.pcap"], _catalog(), Site.default(), funnel=funnel).notices())
+    assert [(n.services, n.count, n.evidence_total) for n in notices] == [
+        (n.services, n.count, n.evidence_total) for n in expected
+    ]
+    assert [n.services for n in notices] == [("ripe-whois",)]
+    assert sum(account.events for account in run_apart.accounts) == 4
+
+
+@pytest.mark.parametrize("funnel", [True, False], ids=["funnel", "no-funnel"])
 def test_a_connection_before_its_own_tap_saw_the_answer_is_named_by_the_other_s(tmp_path: Path, funnel: bool) -> None:
     """The second tap learns the address too, but only when the connection was begun."""
     paths = taps(tmp_path, [*resolved("www.shodan.io", 1)], [*visit(2), *resolved("www.shodan.io", 2.5)])

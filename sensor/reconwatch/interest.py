@@ -239,9 +239,13 @@ class Lookout:
 
     def _wants_connection(self, event: Connection) -> bool:
         server = event.server
-        if event.server_port in self._ports or self._networks.hold(server):
+        if event.server_port in self._ports or self._networks.hold(server):  # as wants_by_itself, without a call
             return self._wants_anyway(server)
         return event.service not in NAMED_BY_THEMSELVES and self.knows(server)
+
+    def wants_by_itself(self, event: Connection) -> bool:
+        """Whether a connection is wanted whatever answers say: by its port, or by whose address it goes to."""
+        return event.server_port in self._ports or self._networks.hold(event.server)
 
     def _wants_answer(self, answer: DnsAnswer, name: str) -> bool:
         addresses = [address for address, _ in answer.addresses]

@@ -60,7 +60,8 @@ class Hindsight(Lookout):
         """Whether the second reading may need the event and the first did not tell it."""
         then, now = self._then.wants(event), self._now.wants(event)
         if isinstance(event, Connection) and self._decided_early:
-            return now  # what the first reading followed is not followed now
+            # What the first reading followed for its address is not followed now.
+            return now and not self._then.wants_by_itself(event)
         return now and not then
 
     def wants_hello(self, name: str | None, server: str) -> bool:
