@@ -32,8 +32,8 @@ A block that teaches more is decoded to its end, and what it taught compiled onc
 
 _COLONS = (b":", b": ", b" :", b" : ")
 """Between a key and its value, as JSON is written. Literals: a repeated blank would wake the automaton at each."""
-_ODD = tuple(colon + blank for colon in (b"", b":", b" :") for blank in (b"\\t", b"\\r", b" \\t", b" \\r", b"  "))
-"""Behind a key: more blanks than those; such a line is let through."""
+_ODD = (b"  ", b":  ", b" :  ")
+"""Behind a key: more spaces than those; such a line is let through. Of tabs and the like see `_odd_blanks`."""
 
 _KELVIN = rb"\xe2\x84\xaa"
 _JSON_ESCAPES = (rb"\\u(?:00|212a)", _KELVIN)
@@ -97,6 +97,9 @@ class Sieve:
     def lines(self, block: Block) -> Iterator[tuple[int, int]]:
         """The lines that hit; those taught by a line just given are found behind it."""
         self._settle()
+        if self._spelling != "tsv" and _odd_blanks(block):
+            yield from EveryLine().lines(block)
+            return
         addresses, crowded = self._lookout.addresses, self._lookout.crowded
         data, position, stop = block.data, block.start, block.end
         ends = self._base.ends(data, position, stop)
@@ -219,6 +222,19 @@ def _json_fields(interest: Interest, layout: Layout) -> Iterator[bytes]:
         if sought:
             yield from (key + colon + value for colon in _COLONS for value in sought)
             yield from (key + odd for odd in _ODD)
+
+
+def _odd_blanks(block: Block) -> bool:
+    """Whether JSON has tabs or carriage returns between its parts, as no common writer puts there; strings escape them.
+
+    Looked for apart, which takes a twentieth of the scan's time; as patterns behind every key they took a fifth.
+    """
+    data, start, end = block.data, block.start, block.end
+    if data.find(b"\t", start, end) >= 0:
+        return True
+    if data.find(b"\r", start, end) < 0:
+        return False
+    return data.count(b"\r", start, end) != data.count(b"\r\n", start, end) + data.endswith(b"\r", start, end)
 
 
 def _ports(interest: Interest) -> bytes:
