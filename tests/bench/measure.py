@@ -32,13 +32,14 @@ class Usage:
     complaint: bytes = b""
 
 
-def run(command: Sequence[str], folder: Path) -> Usage:
-    """Run `command` in `folder` on one core, to its end. Raises OSError if it cannot be started.
+def run(command: Sequence[str], folder: Path, *, one_core: bool = False) -> Usage:
+    """Run `command` in `folder`, to its end; it may be held to one core. Raises OSError if it cannot be started.
 
     Output goes to a file: a program may stop early when it goes to the null device (GNU grep does).
     """
     environment = {**os.environ, "LC_ALL": "C.UTF-8"}
-    core = max(os.sched_getaffinity(0))
+    cores = os.sched_getaffinity(0)
+    allowed = {max(cores)} if one_core else cores
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         child = subprocess.Popen(
             command,
@@ -47,7 +48,7 @@ def run(command: Sequence[str], folder: Path) -> Usage:
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
-            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+            preexec_fn=lambda: os.sched_setaffinity(0, allowed),
         )
         try:
             status, used, peak = _watch(child.pid)

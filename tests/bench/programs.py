@@ -39,6 +39,8 @@ class Program:
     quiet: int = 0
     """The status, besides 0, that is no failure: GNU grep ends with 1 when it found nothing."""
     needs_file: Path | None = None
+    one_core: bool = False
+    """Held to one core. The others are told by options to use one thread, or have one, and go where they like."""
 
     @property
     def missing(self) -> str | None:
@@ -53,11 +55,11 @@ class Program:
 
     def once(self, inputs: Sequence[Path], names: Path, folder: Path) -> tuple[Usage, str | None]:
         """One run in an empty folder, and why it is no use if it is none. Raises OSError if it cannot be started."""
-        usage = run(self.command(inputs, names, folder), folder)
+        usage = run(self.command(inputs, names, folder), folder, one_core=self.one_core)
         if usage.status in {0, self.quiet}:
             return usage, None
-        last = usage.complaint.decode(errors="replace").strip().rpartition("\n")[2]
-        sys.stderr.write(f"  {self.name}: {last}\n")
+        for line in usage.complaint.decode(errors="replace").splitlines()[-5:]:
+            sys.stderr.write(f"  {self.name}: {line}\n")
         return usage, f"it failed (status {usage.status})"
 
     def found(self, usage: Usage) -> int | None:
@@ -177,7 +179,7 @@ def _duckdb(inputs: Sequence[Path], names: Path, folder: Path) -> list[str]:
     return [sys.executable, str(HERE / "duckdb_names.py"), str(inputs[0]), str(names)]
 
 
-RECONWATCH = Program("reconwatch", "reconwatch", _reconwatch, finds="lines")
+RECONWATCH = Program("reconwatch", "reconwatch", _reconwatch, finds="lines", one_core=True)
 SURICATA_EVE = Program("Suricata, EVE on", "suricata", _suricata_eve, needs_file=SURICATA_CONFIGURATION)
 SURICATA_OFF = Program("Suricata, outputs off", "suricata", _suricata_off, needs_file=SURICATA_CONFIGURATION)
 ZEEK = Program("Zeek", "zeek", _zeek)

@@ -1,5 +1,6 @@
 """What a run costs, and how runs of several commands alternate."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -36,8 +37,11 @@ def test_a_run_tells_what_it_said_where_it_ran_and_how_it_ended(tmp_path: Path) 
     assert (usage.status, usage.complaint.strip()) == (1, b"no")
 
 
-def test_a_command_sees_one_core(tmp_path: Path) -> None:
-    assert run(python("import os; print(len(os.sched_getaffinity(0)))"), tmp_path).output == b"1\n"
+def test_a_command_can_be_held_to_one_core(tmp_path: Path) -> None:
+    told = python("import os; print(*sorted(os.sched_getaffinity(0)))")
+    here = os.sched_getaffinity(0)
+    assert {*map(int, run(told, tmp_path).output.split())} == here
+    assert {*map(int, run(told, tmp_path, one_core=True).output.split())} == {max(here)}
 
 
 def test_a_signal_is_told_as_a_negative_status(tmp_path: Path) -> None:

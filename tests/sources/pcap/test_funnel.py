@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from itertools import pairwise
+from unittest import mock
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,6 +27,7 @@ from tests.sources.pcap.wire import (
 )
 
 from reconwatch.interest import Interest, Lookout
+from reconwatch.sources.pcap import blocks
 
 NAMES = ["shodan.io", "API.shodan.io", "notshodan.io", "crt.sh", "www.crt.sh", "example.com", "shodan.io.evil.test", ""]
 ADDRESSES = ["198.18.4.2", "198.18.4.3", "2001:db8::7"]
@@ -68,16 +70,26 @@ def talks(draw: st.DrawFn) -> list[bytes]:
     return frames + (talk.ending() if draw(st.booleans()) else [])
 
 
-@given(st.lists(st.one_of(questions, answers(), talks()), max_size=12), st.randoms(use_true_random=False))
-def test_both_ways_tell_the_same(sessions: list[list[bytes]], rnd: random.Random) -> None:
-    frames = [frame for session in sessions for frame in session]
+@given(
+    st.lists(st.one_of(questions, answers(), talks()), max_size=12),
+    st.sampled_from([300, 1500, 1 << 20]),
+    st.booleans(),
+    st.randoms(use_true_random=False),
+)
+def test_both_ways_tell_the_same(sessions: list[list[bytes]], block: int, twice: bool, rnd: random.Random) -> None:
+    """Whatever lies in one batch and what in the next, and on ports that are used again."""
+    frames = [frame for session in sessions for frame in session] * (2 if twice else 1)
     for _ in range(len(frames) // 4):
         at = rnd.randrange(len(frames) - 1)
         frames[at], frames[at + 1] = frames[at + 1], frames[at]
     data = pcap(frames)
     with_funnel, without = lookout(), lookout()
-    assert read(data, with_funnel, funnel=True)[0] == read(data, without, funnel=False)[0]
+    with mock.patch.object(blocks, "BLOCK", block):
+        found, account = read(data, with_funnel, funnel=True)
+    expected, oracle = read(data, without, funnel=False)
+    assert found == expected
     assert with_funnel.addresses == without.addresses
+    assert (account.blind, account.skipped, account.records) == (oracle.blind, oracle.skipped, oracle.records)
 
 
 def test_what_the_funnel_drops_is_only_what_nobody_wants() -> None:

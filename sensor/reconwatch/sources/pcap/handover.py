@@ -87,7 +87,10 @@ class TcpHandover:
         self._ledger.bits[flows.rows[numbers]] = CAREFUL | FOLLOWED | _BOTH
         for flow in numbers.tolist():
             self._keys[flow] = key_at(self._data, int(flows.packets.ip[flows.first[flow]]))
-        return self._give(flows.order[np.isin(flows.of, numbers)]), set(numbers.tolist())
+        # With their bare ACKs, which the flows were numbered without: they tell whether a handshake was done.
+        hashes = np.array([flows.hashes[flow] for flow in numbers.tolist()], np.uint64)
+        its = np.flatnonzero(np.isin(flows.packets.flow >> np.uint64(1), hashes))
+        return self._give(its), set(numbers.tolist())
 
     def wake(self, awake: Iterable[Flow], behind: int) -> list[int]:
         """The packets behind place `behind` of directions that nobody had read and somebody reads now."""

@@ -90,9 +90,7 @@ class Flows:
         opens, answers = flags & SYN != 0, flags & ACK != 0
         client = np.where(answers, 1 - side, side)
         known = np.where(opens & ~answers, KNOWN << client, 0)
-        # What follows an RST without more is a flow of its own only if it is a SYN.
-        unopened = np.where(flags & RST != 0, _BOTH | ENDED, _BOTH)
-        begun = np.where(opens, OPENED | CLIENT * client | LOOK << client | known, unopened)
+        begun = np.where(opens, OPENED | CLIENT * client | LOOK << client | known, _BOTH)
         begun |= np.where(opens & ~answers, FIRST, 0)
         isn = self.packets.seq[self.first] + np.uint32(1)
         bits = np.where(self.fresh, begun, ledger.bits[self.rows])
@@ -114,7 +112,9 @@ class TcpTriage:
         rows of flows that go as nearly all do are brought up to date.
         """
         flows = Flows(packets, watched, always, self._ledger)
-        careful = (flows.bits & CAREFUL != 0) | (flows.fresh & (flows.watched | flows.always))
+        # An RST begins nothing: what may follow on its ports does.
+        odd = flows.watched | flows.always | (packets.flags[flows.first] & RST != 0)
+        careful = (flows.bits & CAREFUL != 0) | (flows.fresh & odd)
         looking = flows.bits[flows.of] >> flows.side & LOOK != 0
         near = np.flatnonzero(
             (((flows.size > 0) & looking) | (flows.flags & (SYN | FIN | RST) != 0)) & ~careful[flows.of]

@@ -74,8 +74,10 @@ class UdpTriage:
         bits = np.where(fresh, 0, stood)
         ledger.bits[found[of[new]]] = 0
         initial = self._initials(data, packets)[order] & (bits & QUIET == 0)
+        handed = initial | (bits & FOLLOWED != 0) | (fresh & watched[order])
         # What was held of a flow ends with the first packet of another on the same ports.
-        handed = initial | (bits & FOLLOWED != 0) | (fresh & watched[order]) | (new & (stood & CAREFUL != 0))
+        held = np.logical_or.reduceat(handed, starts)[of] | (stood & CAREFUL != 0)
+        handed |= new & held
         at = order[handed]
         by_time = np.argsort(at)
         begun = np.empty(len(packets), bool)
