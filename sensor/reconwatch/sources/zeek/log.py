@@ -14,7 +14,7 @@ from reconwatch.sources.lines import Block, Blocks
 from reconwatch.sources.sieve import EveryLine, Layout, Sifting, sieve_for
 from reconwatch.sources.source import Opening
 from reconwatch.sources.zeek.connections import read_json
-from reconwatch.sources.zeek.row import LOSSES, Kind, Row, kind_of, kind_of_row
+from reconwatch.sources.zeek.row import KINDS, LOSSES, Kind, Row, kind_of, kind_of_row
 from reconwatch.sources.zeek.told import HOLDS, BadRowError, Teller
 from reconwatch.sources.zeek.tsv import SEPARATOR, Header, ShortRowError, attribute, declared_separator
 
@@ -170,7 +170,7 @@ class ZeekSource:
 
         The first line tells; a stream whose first block holds several kinds is one of many, and searched for the rest.
         """
-        if self._form != "json":
+        if self._form != "json" or self._goes_on(block):
             return
         self._note_kind_of_line(block, block.start)
         if block.offset == 0 or len(self._names) > 1:
@@ -183,6 +183,13 @@ class ZeekSource:
             while at >= 0:
                 self._account.lost(self._note_kind_of_line(block, at).percent_lost)
                 at = block.data.find(_LOST, at + 1, block.end)
+
+    def _goes_on(self, block: Block) -> bool:
+        """Whether the block begins with a row of the one log that the stream held so far, as far as a glance tells."""
+        if block.offset == 0 or len(self._names) != 1 or self._names[0] not in KINDS:
+            return False
+        end = block.data.find(b"\n", block.start, block.end)
+        return block.data.find(_TELLTALES[self._names[0]], block.start, end if end >= 0 else block.end) >= 0
 
     def _note_kind_of_line(self, block: Block, at: int) -> Row:
         """The row that holds `data[at]`; an empty one if it cannot be read."""
