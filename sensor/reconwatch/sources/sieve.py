@@ -68,13 +68,7 @@ class EveryLine:
 
     def lines(self, block: Block) -> Iterator[tuple[int, int]]:
         """Every line of the block."""
-        data, start, stop = block.data, block.start, block.end
-        while start < stop:
-            end = data.find(b"\n", start, stop)
-            if end < 0:
-                end = stop
-            yield start, end
-            start = end + 1
+        return block.lines(block.start, block.end)
 
 
 class Sieve:

@@ -10,6 +10,14 @@ import numpy.typing as npt
 Ints = npt.NDArray[np.int64]
 Times = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
+Flags = npt.NDArray[np.bool_]
+
+
+def begins(values: npt.NDArray[np.generic]) -> Flags:
+    """Which values of a sorted array are the first of their kind."""
+    first = np.ones(len(values), bool)
+    first[1:] = values[1:] != values[:-1]
+    return first
 
 
 def rows(data: bytearray, at: Ints, width: int) -> Bytes:

@@ -14,13 +14,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from reconwatch.sources.pcap.batch import Batch, Ints, Times, rows
+from reconwatch.sources.pcap.batch import Batch, Flags, Ints, Times, rows
 from reconwatch.sources.pcap.ip import TCP, UDP
 from reconwatch.sources.pcap.link import ETHERNET
 from reconwatch.sources.pcap.tunnel import IP_TUNNELS, TEREDO_PREFIX, UDP_TUNNELS
 
 Hashes = npt.NDArray[np.uint64]
-Flags = npt.NDArray[np.bool_]
 
 _ARP, _IPV4, _IPV6 = 0x0806, 0x0800, 0x86DD
 _TAGS = (0x8100, 0x88A8, 0x9100)

@@ -10,10 +10,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from reconwatch.sources.pcap.batch import Batch, Ints
-from reconwatch.sources.pcap.columns import Columns, Flags, flow_hashes
+from reconwatch.sources.pcap.batch import Batch, Flags, Ints
+from reconwatch.sources.pcap.columns import Columns, flow_hashes
 from reconwatch.sources.pcap.ip import TCP, UDP
 from reconwatch.sources.pcap.ledger import (
+    BOTH,
     CAREFUL,
     CLIENT,
     DONE,
@@ -32,8 +33,6 @@ from reconwatch.sources.pcap.tcp_triage import Flows
 from reconwatch.sources.pcap.tell import turned
 from reconwatch.sources.pcap.transport import FIN, RST, SYN, UDP_LIFE, Datagrams, Direction, Segments
 from reconwatch.sources.pcap.udp_triage import Judged
-
-_BOTH = LOOK | LOOK << 1
 
 
 def key_at(data: bytearray, ip: int) -> bytes:
@@ -57,20 +56,20 @@ class TcpHandover:
         flows, of, bits = self._flows, self._flows.of, self._flows.bits
         numbers = np.flatnonzero(self._careful)
         fresh = numbers[flows.fresh[numbers]]
-        bits[fresh[flows.always[fresh]]] |= _BOTH
+        bits[fresh[flows.always[fresh]]] |= BOTH
         # A SYN may begin another connection on the same ports, of which nothing was said yet.
         again = np.unique(of[flows.flags & SYN != 0])
-        bits[again[~flows.fresh[again]]] |= _BOTH
-        bits[fresh[flows.watched[fresh]]] |= FOLLOWED | _BOTH
+        bits[again[~flows.fresh[again]]] |= BOTH
+        bits[fresh[flows.watched[fresh]]] |= FOLLOWED | BOTH
         flows.rows[fresh] = self._ledger.add([flows.hashes[flow] for flow in fresh.tolist()])
         for flow in numbers.tolist():
             key = self._keys[flow] = key_at(self._data, int(flows.packets.ip[flows.first[flow]]))
             if not flows.fresh[flow] and not bits[flow] & CAREFUL:
-                self._resume(flow, key)
+                resume(self._segments, self._ledger, int(flows.rows[flow]), key, self._side(flow))
         bits[numbers] |= CAREFUL
         self._ledger.bits[flows.rows[numbers]] = bits[numbers]
         heard = (flows.size > 0) & (bits[of] >> flows.side & LOOK != 0)
-        bare = (flows.size == 0) & (bits[of] & FOLLOWED != 0) & (bits[of] & _BOTH != 0)
+        bare = (flows.size == 0) & (bits[of] & FOLLOWED != 0) & (bits[of] & BOTH != 0)
         signal = flows.flags & (FIN | SYN | RST) != 0
         return self._give(flows.order[self._careful[of] & (heard | bare | signal)])
 
@@ -84,7 +83,7 @@ class TcpHandover:
         begun = flows.packets.place[flows.first[numbers]] > behind
         numbers = numbers[flows.fresh[numbers] & ~self._careful[numbers] & begun]
         self._careful[numbers] = True
-        self._ledger.bits[flows.rows[numbers]] = CAREFUL | FOLLOWED | _BOTH
+        self._ledger.bits[flows.rows[numbers]] = CAREFUL | FOLLOWED | BOTH
         for flow in numbers.tolist():
             self._keys[flow] = key_at(self._data, int(flows.packets.ip[flows.first[flow]]))
         # With their bare ACKs, which the flows were numbered without: they tell whether a handshake was done.
@@ -109,16 +108,15 @@ class TcpHandover:
         self._given.update(given)
         return given
 
-    def _resume(self, flow: int, key: bytes) -> None:
-        flows, ledger, row = self._flows, self._ledger, int(self._flows.rows[flow])
-        side = int(flows.packets.flow[flows.first[flow]]) & 1
-        resume(self._segments, ledger, row, key, side)
+    def _side(self, flow: int) -> int:
+        """The side of the source of its key."""
+        return int(self._flows.packets.flow[self._flows.first[flow]]) & 1
 
     def settle(self) -> None:
         """Tell the rows what became of their flows."""
         for flow, key in self._keys.items():
-            side = int(self._flows.packets.flow[self._flows.first[flow]]) & 1
-            settle(self._segments, self._ledger, self._flows.hashes[flow], int(self._flows.rows[flow]), key, side)
+            row = int(self._flows.rows[flow])
+            settle(self._segments, self._ledger, self._flows.hashes[flow], row, key, self._side(flow))
 
 
 def resume(segments: Segments, ledger: Ledger, row: int, key: bytes, side: int) -> None:
@@ -180,25 +178,26 @@ class OddHandover:
         """`keys`: (protocol, key) of each transport."""
         hashes = flow_hashes(keys) if keys else np.zeros(0, np.uint64)
         self._tcp, self._udp, self._segments = tcp, udp, segments
-        self._of: dict[bytes, tuple[int, int]] = {}
-        """(hash, side) by key, of both protocols: their keys never meet in one ledger."""
-        self._held: dict[bytes, tuple[int, int]] = {}
+        self._streams: dict[bytes, tuple[int, int]] = {}
+        """(hash, side) by key, of TCP."""
+        self._datagrams: dict[bytes, int] = {}
+        """Hash by key, of UDP."""
         for (protocol, key), value in zip(keys, hashes.tolist(), strict=True):
             if protocol == TCP:
-                self._held[key] = (value >> 1, value & 1)
+                self._streams[key] = (value >> 1, value & 1)
             elif protocol == UDP:
-                self._of[key] = (value >> 1, value & 1)
-        for key, (value, side) in self._held.items():
+                self._datagrams[key] = value >> 1
+        for key, (value, side) in self._streams.items():
             row = int(tcp.find([value])[0])
             if row < 0:
-                tcp.bits[tcp.add([value])] = CAREFUL | FOLLOWED | _BOTH
+                tcp.bits[tcp.add([value])] = CAREFUL | FOLLOWED | BOTH
             elif not tcp.bits[row] & CAREFUL:
                 resume(segments, tcp, row, key, side)
-                tcp.bits[row] |= CAREFUL | _BOTH
+                tcp.bits[row] |= CAREFUL | BOTH
 
     def meet(self, key: bytes, ts: float) -> tuple[bool, bool]:
         """Of a UDP flow that is met: whether it began earlier and is not followed, and whether it can tell nothing."""
-        value, _ = self._of[key]
+        value = self._datagrams[key]
         row = int(self._udp.find([value])[0])
         if row < 0:
             row = int(self._udp.add([value])[0])
@@ -212,12 +211,12 @@ class OddHandover:
 
     def settle(self, datagrams: Datagrams) -> None:
         """Tell the rows what became of their flows."""
-        for key, (value, side) in self._held.items():
+        for key, (value, side) in self._streams.items():
             row = int(self._tcp.find([value])[0])
             # It may have been settled already, among those that had plain packets too.
             if row >= 0 and self._tcp.bits[row] & CAREFUL:
                 settle(self._segments, self._tcp, value, row, key, side)
-        for key, (value, _) in self._of.items():
+        for key, value in self._datagrams.items():
             row = int(self._udp.find([value])[0])
             if row >= 0:
                 settle_datagrams(datagrams, self._udp, row, key)
@@ -267,7 +266,6 @@ class UdpHandover:
 
     def settle(self) -> None:
         """Tell the rows what became of their flows."""
-        flows = list(self._keys)
-        for (_, key), row in zip(self._keys.items(), self._ledger.find(flows).tolist(), strict=True):
+        for key, row in zip(self._keys.values(), self._ledger.find(list(self._keys)).tolist(), strict=True):
             if row >= 0:
                 settle_datagrams(self._datagrams, self._ledger, row, key)

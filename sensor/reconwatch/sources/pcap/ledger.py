@@ -12,6 +12,7 @@ being read with care; and will be told as a connection. Of UDP: its payloads can
 LOOK, KNOWN, DONE, HTTP = 64, 256, 1024, 4096
 """Bits of side 0, and shifted left by one of side 1: its payloads may matter; its next sequence number is known; it
 said FIN; each of its payloads was an HTTP request, from its first one on."""
+BOTH = LOOK | LOOK << 1
 FIRST = 16_384
 """The client's first sequence number is known."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
 
 from reconwatch.sources.pcap.tls import MAX_HELLO, read_hello
 
@@ -31,8 +30,6 @@ KEYS_SIZE = 2048
 """Roughly what the contexts of two ciphers take."""
 
 _PADDING, _PING, _ACK, _ACK_ECN, _CRYPTO, _CLOSE = 0, 1, 2, 3, 6, 0x1C
-
-Decrypt = Callable[[bytes, bytes, bytes], bytes]
 
 
 class Malformed(Exception):

@@ -24,20 +24,16 @@ class Recogniser:
     segment may be cut anywhere, even inside the bytes that tell.
     """
 
-    __slots__ = ("_data", "_left", "_since", "_stream", "held")
+    __slots__ = ("_data", "_since", "_stream", "held", "left")
 
     def __init__(self, stream: Stream, left: int = MAX_SEGMENTS) -> None:
         """`left`: segments to look at, before the stream is given up."""
         self._stream = stream
         self._data = b""
         self._since = 0.0
-        self._left = left
-        self.held = 0
-
-    @property
-    def left(self) -> int:
+        self.left = left
         """Segments that are still looked at."""
-        return self._left
+        self.held = 0
 
     def feed(self, chunk: bytes, ts: float) -> Reader | None:
         """Look at one more segment."""
@@ -62,8 +58,8 @@ class Recogniser:
                     return self._wait(data, since)
             elif request_line(data) is not None:
                 return RequestReader(self._stream, anew, since).feed(data, ts)
-        self._left -= 1
-        return self if self._left > 0 else None
+        self.left -= 1
+        return self if self.left > 0 else None
 
     def gap(self) -> Reader | None:
         """Go on at the next segment."""

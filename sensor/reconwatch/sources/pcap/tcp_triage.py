@@ -13,17 +13,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reconwatch.sources.pcap.batch import Ints, rows
-from reconwatch.sources.pcap.columns import Columns, Flags
+from reconwatch.sources.pcap.batch import Flags, Ints, begins, rows
+from reconwatch.sources.pcap.columns import Columns
 from reconwatch.sources.pcap.http1 import Head, whole_request
-from reconwatch.sources.pcap.ledger import CAREFUL, CLIENT, DONE, ENDED, FIRST, HTTP, KNOWN, LOOK, OPENED, Ledger
+from reconwatch.sources.pcap.ledger import BOTH, CAREFUL, CLIENT, DONE, ENDED, FIRST, HTTP, KNOWN, LOOK, OPENED, Ledger
 from reconwatch.sources.pcap.recognise import MAX_SEGMENTS, POSTGRES_SSL_REQUEST, is_head
 from reconwatch.sources.pcap.tls import MAX_HELLO
 from reconwatch.sources.pcap.transport import ACK, FIN, RST, SYN
 
 _NEVER = np.int64(1 << 62)
 _PREAMBLE = np.frombuffer(POSTGRES_SSL_REQUEST, np.uint8)
-_BOTH = LOOK | LOOK << 1
 
 
 @dataclass(slots=True)
@@ -63,13 +62,11 @@ class Flows:
         """Indices into the columns."""
         stream = packets.flow[order]
         flow = stream >> np.uint64(1)
-        begins = np.ones(len(order), bool)
-        begins[1:] = flow[1:] != flow[:-1]
-        self.starts = np.flatnonzero(begins)
-        self.of = np.cumsum(begins) - 1
+        first = begins(flow)
+        self.starts = np.flatnonzero(first)
+        self.of = np.cumsum(first) - 1
         """The flow of each packet."""
-        begins[1:] = stream[1:] != stream[:-1]
-        self.stream = np.cumsum(begins) - 1
+        self.stream = np.cumsum(begins(stream)) - 1
         self.side = (stream & np.uint64(1)).astype(np.int64)
         self.hashes: list[int] = flow[self.starts].tolist()
         self.rows = ledger.find(self.hashes)
@@ -90,7 +87,7 @@ class Flows:
         opens, answers = flags & SYN != 0, flags & ACK != 0
         client = np.where(answers, 1 - side, side)
         known = np.where(opens & ~answers, KNOWN << client, 0)
-        begun = np.where(opens, OPENED | CLIENT * client | LOOK << client | known, _BOTH)
+        begun = np.where(opens, OPENED | CLIENT * client | LOOK << client | known, BOTH)
         begun |= np.where(opens & ~answers, FIRST, 0)
         isn = self.packets.seq[self.first] + np.uint32(1)
         bits = np.where(self.fresh, begun, ledger.bits[self.rows])
@@ -142,10 +139,9 @@ class _Heads:
         spoken = spoken[flows.order[spoken] <= said[flows.stream[spoken]]]
         self._at = spoken
         """Payloads in directions that are looked at, as indices into the sorted packets."""
-        begins = np.ones(len(spoken), bool)
-        begins[1:] = flows.stream[spoken][1:] != flows.stream[spoken][:-1]
-        self._starts = np.flatnonzero(begins)
-        self._of = np.cumsum(begins) - 1
+        first = begins(flows.stream[spoken])
+        self._starts = np.flatnonzero(first)
+        self._of = np.cumsum(first) - 1
         """The stream of each payload, numbered from 0 here."""
 
     def check_openings(self, careful: Flags) -> None:
@@ -280,7 +276,7 @@ class _Heads:
             unopened = (bits[flow] & OPENED == 0) & ~careful[flow]
             bits[flow[unopened]] |= OPENED | FIRST | CLIENT * side[unopened]
             ledger.first[flows.rows[flow[unopened]]] = first[unopened]
-            bits[flow] = bits[flow] & ~_BOTH | still << side
+            bits[flow] = bits[flow] & ~BOTH | still << side
         for side_said in (0, 1):
             said = flows.of[self._fins[flows.side[self._fins] == side_said]]
             bits[said] = bits[said] & ~(LOOK << side_said) | DONE << side_said
@@ -304,9 +300,9 @@ class _Heads:
         ledger.next[row, side] = flows.seq[at[last]] + flows.size[at[last]].astype(np.uint32)
         ledger.left[row, side] = left - idle
         # Whose SYN was not seen is known by its first payload.
-        begins = (bits[flow] & (OPENED | FIRST) == OPENED) & (side == (bits[flow] & CLIENT != 0))
-        ledger.first[row[begins]] = flows.seq[at[self._starts][calm][begins]]
-        bits[flow[begins]] |= FIRST
+        unknown = (bits[flow] & (OPENED | FIRST) == OPENED) & (side == (bits[flow] & CLIENT != 0))
+        ledger.first[row[unknown]] = flows.seq[at[self._starts][calm][unknown]]
+        bits[flow[unknown]] |= FIRST
         for one in (0, 1):
             here = side == one
             bits[flow[here]] |= KNOWN << one

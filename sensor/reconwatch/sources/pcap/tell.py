@@ -99,7 +99,7 @@ class Teller:
     @property
     def notes(self) -> bool:
         """Whether it is noted where connections went that are not followed."""
-        return self._lookout.met is not None
+        return self._lookout.met is not None and not self._lookout.met.full
 
     def unfollowed(self, server: bytes) -> None:
         """Note the server of a connection that is not followed."""

@@ -8,7 +8,7 @@ from reconwatch.sources.pcap.tell import text
 MAX_HELLO = 64 << 10
 """Declared length beyond which a hello is not believed; post-quantum key shares make about 2 KiB."""
 
-HANDSHAKE, CLIENT_HELLO = 0x16, 1
+HANDSHAKE = 0x16
 _SERVER_NAME, _ALPN = 0, 16
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from reconwatch.sources.pcap import dns
-from reconwatch.sources.pcap.batch import Ints, rows
-from reconwatch.sources.pcap.columns import Columns, Flags
+from reconwatch.sources.pcap.batch import Flags, Ints, begins, rows
+from reconwatch.sources.pcap.columns import Columns
 from reconwatch.sources.pcap.ledger import CAREFUL, FOLLOWED, QUIET, Ledger
 from reconwatch.sources.pcap.quic import VERSIONS
 from reconwatch.sources.pcap.transport import UDP_LIFE
@@ -52,10 +52,9 @@ class UdpTriage:
         ledger = self._ledger
         order = np.argsort(packets.flow, kind="stable")
         flow = packets.flow[order] >> np.uint64(1)
-        begins = np.ones(len(order), bool)
-        begins[1:] = flow[1:] != flow[:-1]
-        starts = np.flatnonzero(begins)
-        of = np.cumsum(begins) - 1
+        first = begins(flow)
+        starts = np.flatnonzero(first)
+        of = np.cumsum(first) - 1
         hashes: list[int] = flow[starts].tolist()
         found = ledger.find(hashes)
         unknown = np.flatnonzero(found < 0)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from reconwatch.sources.pcap.batch import Ints
-from reconwatch.sources.pcap.columns import Columns, Flags, Hashes
+from reconwatch.sources.pcap.batch import Flags, Ints
+from reconwatch.sources.pcap.columns import Columns, Hashes
 from reconwatch.sources.pcap.tcp_triage import Flows, Hellos
 from reconwatch.sources.pcap.transport import ACK, SYN
 

@@ -7,8 +7,8 @@ from socket import AF_INET, AF_INET6, inet_pton
 
 import numpy as np
 
-from reconwatch.sources.pcap.batch import Ints
-from reconwatch.sources.pcap.columns import Columns, Flags, Hashes, address_hashes
+from reconwatch.sources.pcap.batch import Flags, Ints
+from reconwatch.sources.pcap.columns import Columns, Hashes, address_hashes
 
 _BITS = 20
 _SPREAD = np.uint32(0x9E3779B1)
