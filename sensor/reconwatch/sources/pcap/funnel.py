@@ -11,7 +11,7 @@ from enum import IntEnum
 import numpy as np
 
 from reconwatch.sources.pcap import dns, whois
-from reconwatch.sources.pcap.batch import Batch
+from reconwatch.sources.pcap.batch import Batch, Flags
 from reconwatch.sources.pcap.columns import Columns
 from reconwatch.sources.pcap.handover import OddHandover, TcpHandover, UdpHandover, key_at
 from reconwatch.sources.pcap.ip import TCP, Transport
@@ -62,6 +62,11 @@ class Funnel:
         """Hashes of the servers that were noted as such."""
         self._lessons = 0
 
+    def watches(self, packets: Columns) -> Flags:
+        """Which packets go to or come from a port or an address of interest."""
+        watched: Flags = self.ports[packets.sport] | self.ports[packets.dport]
+        return watched | self.watch.ends(packets) if self.watch else watched
+
     def read(self, batch: Batch, columns: tuple[Columns, Columns], odd: list[tuple[int, Transport]]) -> None:
         """Read a batch: its plain TCP and UDP packets, and the transports of its odd ones by their index."""
         if self.teller.lessons != self._lessons:
@@ -81,41 +86,45 @@ class Pass:
         self._tcp, self._udp = tcp, udp = columns
         self._known = set(funnel.teller.addresses)
         """Addresses that everything in the batch was looked through for."""
+        self._seen = funnel.unfollowed
+        # Odd packets first: a flow that has any is read with care from its first packet in the batch on.
+        tasks = self._odd_tasks(funnel, odd) + self._tcp_tasks(funnel) + self._udp_tasks(funnel)
+        self._tasks = sorted(tasks)
+        self._unfollowed: Unfollowed | None = None
+        if self._teller.notes:
+            self._unfollowed = Unfollowed(tcp, self._streams.flows, self._hellos, udp, self._judged.fresh)
+            self._drop_followed(funnel.watch, -1)
+
+    def _odd_tasks(self, funnel: Funnel, odd: list[tuple[int, Transport]]) -> list[Task]:
         self._transports = [transport for _, transport in odd]
         self._odd_keys = [ends + data[start : start + 4] for _, ends, data, start, _, _ in self._transports]
-        protocols = [transport[0] for transport in self._transports]
-        odd_keys = list(zip(protocols, self._odd_keys, strict=True))
-        self._odd = OddHandover(odd_keys, funnel.tcp, funnel.udp, self._segments)
-        tasks: list[Task] = [(place, Act.ODD, number) for number, (place, _) in enumerate(odd)]
+        keys = [(transport[0], key) for transport, key in zip(self._transports, self._odd_keys, strict=True)]
+        self._odd = OddHandover(keys, funnel.tcp, funnel.udp, self._segments)
+        return [(place, Act.ODD, number) for number, (place, _) in enumerate(odd)]
 
-        watched = funnel.ports[tcp.sport] | funnel.ports[tcp.dport]
-        if funnel.watch:
-            watched |= funnel.watch.ends(tcp)
+    def _tcp_tasks(self, funnel: Funnel) -> list[Task]:
+        tcp = self._tcp
         always = _ALWAYS[tcp.sport] | _ALWAYS[tcp.dport]
-        flows, careful, self._hellos, self._requests = funnel.tcp_triage.look(self._data, tcp, watched, always)
-        self._streams = TcpHandover(batch, flows, careful, funnel.tcp, self._segments)
-        tasks += self._of(tcp, Act.SEGMENT, self._streams.begin())
-        firsts = tcp.place[self._hellos.first].tolist()
-        tasks += [(place, Act.HELLO, number) for number, place in enumerate(firsts)]
-        places = tcp.place[self._requests.packet].tolist()
-        tasks += [(place, Act.REQUEST, number) for number, place in enumerate(places)]
+        flows, careful, self._hellos, self._requests = funnel.tcp_triage.look(
+            self._data, tcp, funnel.watches(tcp), always
+        )
+        self._streams = TcpHandover(self._batch, flows, careful, funnel.tcp, self._segments)
+        tasks = self._of(tcp, Act.SEGMENT, self._streams.begin())
+        for act, first in ((Act.HELLO, self._hellos.first), (Act.REQUEST, self._requests.packet)):
+            tasks += [(place, act, number) for number, place in enumerate(tcp.place[first].tolist())]
+        return tasks
 
-        watched = funnel.ports[udp.sport] | funnel.ports[udp.dport]
-        if funnel.watch:
-            watched |= funnel.watch.ends(udp)
-        self._judged = judged = funnel.udp_triage.look(self._data, udp, watched)
-        self._flows = UdpHandover(batch, udp, judged, funnel.udp, self._datagrams)
-        acts = [Act.GOING_ON if going_on else Act.DATAGRAM for going_on in judged.going_on.tolist()]
-        handed = self._flows.begin()
-        places = udp.place[judged.handed].tolist()
-        tasks += list(zip(places, acts, handed, strict=True))
-        tasks += self._of(udp, Act.MESSAGE, judged.messages)
-        tasks += self._of(udp, Act.MESSAGE, self._sharing(funnel.watch, -1))
-        tasks.sort()
-        self._tasks = tasks
-        self._seen = funnel.unfollowed
-        self._unfollowed = Unfollowed(tcp, flows, self._hellos, udp, judged.fresh) if self._teller.notes else None
-        self._drop_followed(funnel.watch, -1)
+    def _udp_tasks(self, funnel: Funnel) -> list[Task]:
+        udp = self._udp
+        self._judged = judged = funnel.udp_triage.look(self._data, udp, funnel.watches(udp))
+        self._flows = UdpHandover(self._batch, udp, judged, funnel.udp, self._datagrams)
+        tasks = [
+            (place, Act.GOING_ON if going_on else Act.DATAGRAM, packet)
+            for place, going_on, packet in zip(
+                udp.place[judged.handed].tolist(), judged.going_on.tolist(), self._flows.begin(), strict=True
+            )
+        ]
+        return tasks + self._of(udp, Act.MESSAGE, judged.messages + self._sharing(funnel.watch, -1))
 
     @staticmethod
     def _of(columns: Columns, act: Act, packets: list[int]) -> list[Task]:

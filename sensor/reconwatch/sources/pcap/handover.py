@@ -45,7 +45,7 @@ class TcpHandover:
 
     def __init__(self, batch: Batch, flows: Flows, careful: Flags, ledger: Ledger, segments: Segments) -> None:
         self._data = batch.data
-        self._flows, self._careful = flows, careful
+        self.flows, self._careful = flows, careful
         self._ledger, self._segments = ledger, segments
         self._keys: dict[int, bytes] = {}
         """Of each flow that is read with care, as its first packet has it."""
@@ -53,7 +53,7 @@ class TcpHandover:
 
     def begin(self) -> list[int]:
         """Take up what needs care; the packets to be read, as indices into the columns."""
-        flows, of, bits = self._flows, self._flows.of, self._flows.bits
+        flows, of, bits = self.flows, self.flows.of, self.flows.bits
         numbers = np.flatnonzero(self._careful)
         fresh = numbers[flows.fresh[numbers]]
         bits[fresh[flows.always[fresh]]] |= BOTH
@@ -78,7 +78,7 @@ class TcpHandover:
 
         Gives the packets to be read, and the flows, whose hellos are no longer to be read apart.
         """
-        flows = self._flows
+        flows = self.flows
         numbers = np.unique(flows.of[hits[flows.order]])
         begun = flows.packets.place[flows.first[numbers]] > behind
         numbers = numbers[flows.fresh[numbers] & ~self._careful[numbers] & begun]
@@ -93,7 +93,7 @@ class TcpHandover:
 
     def wake(self, awake: Iterable[Flow], behind: int) -> list[int]:
         """The packets behind place `behind` of directions that nobody had read and somebody reads now."""
-        flows = self._flows
+        flows = self.flows
         numbers = {key: flow for flow, first in self._keys.items() for key in (first, turned(first))}
         more: list[int] = []
         for flow in awake:
@@ -110,13 +110,13 @@ class TcpHandover:
 
     def _side(self, flow: int) -> int:
         """The side of the source of its key."""
-        return int(self._flows.packets.flow[self._flows.first[flow]]) & 1
+        return int(self.flows.packets.flow[self.flows.first[flow]]) & 1
 
     def settle(self) -> None:
         """Tell the rows what became of their flows."""
         for flow, key in self._keys.items():
-            row = int(self._flows.rows[flow])
-            settle(self._segments, self._ledger, self._flows.hashes[flow], row, key, self._side(flow))
+            row = int(self.flows.rows[flow])
+            settle(self._segments, self._ledger, self.flows.hashes[flow], row, key, self._side(flow))
 
 
 def resume(segments: Segments, ledger: Ledger, row: int, key: bytes, side: int) -> None:
