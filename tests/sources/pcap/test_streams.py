@@ -1,5 +1,6 @@
 """TCP: bytes in order whatever became of the segments, and connections with their ends."""
 
+import gc
 import itertools
 
 import pytest
@@ -29,6 +30,20 @@ def names(frames: list[bytes]) -> list[str]:
 @pytest.mark.parametrize("cut", range(1, len(HELLO)))
 def test_a_hello_may_be_cut_anywhere(cut: int) -> None:
     assert names(Talk().whole(HELLO[:cut], HELLO[cut:])) == ["www.shodan.io"]
+
+
+@pytest.mark.parametrize("funnel", [True, False])
+def test_a_connection_that_is_forgotten_leaves_nothing_to_the_garbage_collector(funnel: bool) -> None:
+    """A flow, its directions and their readers refer to each other; the collector runs rarely (`cli.replay`)."""
+    data = pcap([frame for port in range(200) for frame in Talk(443, 40_000 + port).whole(HELLO[:99], HELLO[99:])])
+    read(data, funnel=funnel)  # what is made once is no matter
+    gc.collect()
+    gc.disable()
+    try:
+        read(data, funnel=funnel)
+        assert gc.collect() < 200
+    finally:
+        gc.enable()
 
 
 def test_a_hello_may_come_byte_by_byte() -> None:

@@ -73,13 +73,18 @@ class Flow:
                 self.teller.connection(self.start, self.up.key, "tcp", self.established, self.service)
 
     def close(self) -> bool:
-        """Read what still waits, as nothing follows, and tell the connection; whether a message was left half read."""
+        """Read what still waits, as nothing follows, and tell the connection; whether a message was left half read.
+
+        It has no directions any more: what refers to each other is freed by its counts only if somebody lets go.
+        """
         self.closed = True
         unfinished = self.up.size > 0 or self.down.size > 0
         if unfinished:
             self.up.finish()
             self.down.finish()
         self.end()
+        self.up.reader = self.down.reader = None
+        del self.up, self.down
         return unfinished
 
 

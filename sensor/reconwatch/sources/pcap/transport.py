@@ -161,12 +161,12 @@ class Segments:
             self._cut(stream, seq + max(0, end - start), cut - max(0, start - end))
         if flags & (FIN | RST):
             self._finish(stream, flags)
-        reader = stream.reader
-        if (reader is not None and (reader.held or stream.waiting)) or stream.size:
-            self._count(stream)
         if stream.peer.woken:
             stream.peer.woken = False
             self.awake.append(flow)
+        reader = stream.reader
+        if (reader is not None and (reader.held or stream.waiting)) or stream.size:
+            self._count(stream)  # which may be the end of the flow
 
     def close(self) -> None:
         """The input is at its end."""
@@ -232,9 +232,7 @@ class Segments:
         self._table.drop(flow.up.key)
         self._table.drop(flow.down.key)
         self._held -= flow.up.size + flow.down.size
-        unfinished = flow.close()
-        flow.up.size = flow.down.size = 0
-        return unfinished
+        return flow.close()
 
     def _evict(self, stream: Stream) -> None:
         """Both directions of a flow go together, even if one was met lately."""
