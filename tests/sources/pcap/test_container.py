@@ -1,12 +1,15 @@
 """Captures as files: variants, damage, and what is said about it."""
 
 import struct
+from unittest import mock
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.sources.pcap.wire import START, Everything, Talk, hello, pcap, question, read, source, udp
 
 from reconwatch.interest import Interest
-from reconwatch.sources.pcap import is_capture
+from reconwatch.sources.pcap import blocks, is_capture, pcapng
 
 FRAMES = [udp(question(f"name{number}.test")) for number in range(20)]
 
@@ -166,6 +169,32 @@ def test_a_packet_longer_than_its_block_is_read_as_far_as_it_goes() -> None:
     found, account = read(section() + interface() + enhanced(FRAMES[0], MICRO, length=5000))
     assert [e.name for e in found if e.kind == "dns"] == ["name0.test"]
     assert account.skipped == {"a packet is longer than its block": 1}
+
+
+NANO = struct.pack("<HHB3x", 9, 1, 9)
+BLOCKS = [
+    enhanced(FRAMES[0], MICRO),
+    enhanced(FRAMES[1], MICRO * 1000, 1),
+    enhanced(FRAMES[2], MICRO, 7),
+    enhanced(FRAMES[3], MICRO, length=5000),
+    enhanced(b"", MICRO),
+    block(3, struct.pack("<I", len(FRAMES[4])) + FRAMES[4]),
+    block(0xBAD, b"custom"),
+    interface(),
+    section() + interface(),
+    b"\x06\0\0\0garbage!",
+]
+
+
+@given(st.lists(st.sampled_from(BLOCKS), max_size=20), st.sampled_from([100, 1 << 20]))
+def test_packet_blocks_in_a_row_are_read_as_one_by_one(blocks_: list[bytes], size: int) -> None:
+    data = section() + interface() + interface(options=NANO) + b"".join(blocks_)
+    told = []
+    for short in (1, 1000):
+        with mock.patch.object(pcapng, "SHORT_RUN", short), mock.patch.object(blocks, "BLOCK", size):
+            found, account = read(data)
+        told.append((found, account.records, account.skipped))
+    assert told[0] == told[1]
 
 
 def test_an_unknown_block_is_stepped_over() -> None:
