@@ -81,15 +81,17 @@ class TcpHandover:
         flows = self.flows
         numbers = np.unique(flows.of[hits[flows.order]])
         begun = flows.packets.place[flows.first[numbers]] > behind
-        numbers = numbers[flows.fresh[numbers] & ~self._careful[numbers] & begun]
-        self._careful[numbers] = True
-        self._ledger.bits[flows.rows[numbers]] = CAREFUL | FOLLOWED | BOTH
-        for flow in numbers.tolist():
+        numbers = numbers[flows.fresh[numbers] & begun]
+        taken = numbers[~self._careful[numbers]]
+        self._careful[taken] = True
+        self._ledger.bits[flows.rows[taken]] = CAREFUL | FOLLOWED | BOTH
+        for flow in taken.tolist():
             self._keys[flow] = key_at(self._data, int(flows.packets.ip[flows.first[flow]]))
-        # With their bare ACKs, which the flows were numbered without: they tell whether a handshake was done.
+        # With their bare ACKs, which the flows were numbered without: they tell whether a handshake was done. Also of
+        # those that are read with care for another reason, and will be followed too.
         hashes = np.array([flows.hashes[flow] for flow in numbers.tolist()], np.uint64)
         its = np.flatnonzero(np.isin(flows.packets.flow >> np.uint64(1), hashes))
-        return self._give(its), set(numbers.tolist())
+        return self._give(its), set(taken.tolist())
 
     def wake(self, awake: Iterable[Flow], behind: int) -> list[int]:
         """The packets behind place `behind` of directions that nobody had read and somebody reads now."""
