@@ -241,6 +241,7 @@ class UdpHandover:
         self._packets, self._judged = packets, judged
         self._ledger, self._datagrams = ledger, datagrams
         self._keys: dict[int, bytes] = {}
+        self._given = set(judged.handed.tolist())
         self._flow = packets.flow >> np.uint64(1)
 
     def begin(self) -> list[int]:
@@ -261,9 +262,10 @@ class UdpHandover:
         more: list[int] = []
         for flow in np.unique(self._flow[hits & fresh & (place > behind)]).tolist():
             its = np.flatnonzero((self._flow == np.uint64(flow)) & fresh)
-            if flow not in self._keys and place[its[0]] > behind:
+            if place[its[0]] > behind:
                 self._note(int(its[0]))
-                more += its.tolist()
+                more += [packet for packet in its.tolist() if packet not in self._given]
+        self._given.update(more)
         return more
 
     def settle(self) -> None:
