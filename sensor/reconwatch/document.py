@@ -35,6 +35,8 @@ Model = TypeVar("Model", bound="BaseModel")
 DEEPEST = 40
 """Nesting beyond this is no configuration; the bound keeps a hostile file from exhausting the stack."""
 
+TOO_DEEP = f"nested more than {DEEPEST} deep"
+
 
 class Problem(msgspec.Struct, frozen=True):
     """One thing wrong with a document. `str()` is the line a person reads."""
@@ -305,7 +307,7 @@ class _Reader:
         return str(event.value)
 
     def _too_deep(self, event: yaml.Event) -> NoReturn:
-        self._wrong(event, f"nested more than {DEEPEST} deep")
+        self._wrong(event, TOO_DEEP)
         raise DocumentError(self.problems)
 
 
@@ -326,6 +328,8 @@ def _syntax(error: yaml.MarkedYAMLError, text: str, mark: yaml.Mark | None) -> t
         return "a second ': ' on one line, or a wrong indent", "text that holds ': ' in quotes"
     if "cannot start any token" in said:
         return f"{line.strip()!r} cannot start with this character in YAML", "it in quotes"
+    if "maximum nesting depth" in said:  # libyaml from 0.2.6 has a bound of its own, and its scanner runs ahead of us
+        return TOO_DEEP, ""
     if "scanning an alias" in said or "scanning an anchor" in said:
         return f"{line.strip()!r}: a value cannot start with * or & in YAML", "it in quotes"
     return f"not YAML: {said}", ""
