@@ -47,7 +47,10 @@ class DnsQuery(Event, frozen=True, gc=False, tag="dns"):
 
 
 class DnsAnswer(Event, frozen=True, gc=False, tag="answer"):
-    """The addresses that a resolver gave for `name` (the name that was asked, whatever CNAMEs lie between)."""
+    """What a server answered about `name` (the name that was asked, whatever CNAMEs lie between).
+
+    Of a resolver's answers those that give addresses are told, of our own name servers' all.
+    """
 
     kind: ClassVar[str] = "answer"
     name: str
@@ -55,6 +58,13 @@ class DnsAnswer(Event, frozen=True, gc=False, tag="answer"):
     """(address, TTL in seconds)."""
     ech: bool = False
     """An HTTPS or SVCB record carried `ech=`: the hello that follows hides its name (RFC 9848)."""
+    qtype: int | None = None
+    rcode: int | None = None
+    """Numeric (RFC 1035 section 4.1.1): 0 no error, 3 no such name, 5 refused."""
+    records: int | None = None
+    """Records in the answer section."""
+    walked: bool = False
+    """The authority section carried NSEC records: who collects them learns every name of the zone (RFC 4034)."""
 
 
 class Hello(Event, frozen=True, gc=False, tag="tls"):
@@ -82,6 +92,8 @@ class HttpRequest(Event, frozen=True, gc=False, tag="http"):
     """True when the source has already percent-decoded `uri` once (Zeek's http.log does)."""
     user_agent: str | None = None
     version: str | None = None
+    status: int | None = None
+    """Of the response, where the source knows it by the time it tells the request."""
 
 
 class WhoisQuery(Event, frozen=True, gc=False, tag="whois"):
@@ -96,8 +108,15 @@ class Connection(Event, frozen=True, gc=False, tag="conn"):
 
     kind: ClassVar[str] = "conn"
     proto: Literal["tcp", "udp", "icmp"] = "tcp"
+    opening: bool | None = None
+    """TCP: the client sent a SYN without ACK; ICMP: an echo request. None for UDP, and where the source cannot tell.
+    What has none is a reply, backscatter, or the rest of a connection that began before: no probe."""
+    answered: bool | None = None
+    """The server answered: with a SYN-ACK, or with a datagram; None where the source cannot tell."""
     established: bool | None = None
     """TCP: the handshake was completed; None where the source cannot tell."""
+    spoke: bool | None = None
+    """TCP: the client sent more than the handshake; None where the source cannot tell."""
     service: str | None = None
     """Application protocol if the source knows it, as Zeek spells it: `ssl`, `http`, `dns`, ..."""
 

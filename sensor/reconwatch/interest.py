@@ -56,7 +56,7 @@ class Interest(msgspec.Struct, frozen=True):
     ports: frozenset[int] = frozenset()
     """Server ports whose connections matter whatever the name (43: WHOIS has no other sign in a connection log)."""
     networks: frozenset[str] = frozenset()
-    """Networks (CIDR) into which every connection matters: those of ours, which the world opens connections to."""
+    """Networks (CIDR) to which everything matters that is sent: those of ours, which the world comes to."""
     secrets: frozenset[tuple[str, str]] = frozenset()
     """(host suffix, parameter): further parameters to mask at one service only."""
     secret_paths: frozenset[tuple[str, str]] = frozenset()
@@ -182,10 +182,14 @@ class Lookout:
 
     def follows(self, *ends: str) -> bool:
         """Whether a connection between two addresses may be wanted, by what is known when it begins."""
-        known = not self.addresses.isdisjoint(ends)
+        known = not self.addresses.isdisjoint(ends) or any(map(self.ours, ends))
         if not known:
             self.passed(*ends)
         return known
+
+    def ours(self, address: str) -> bool:
+        """Whether an address lies in the networks of interest."""
+        return self._networks.hold(address)
 
     def passed(self, *ends: str) -> None:
         """Note the ends of connections that are not followed."""
@@ -204,8 +208,8 @@ class Lookout:
                 return self._wants_connection(event)
             case WhoisQuery(server=server):
                 return self._wants_anyway(server)
-            case DnsQuery(name=name):
-                return self._names.hold(name)
+            case DnsQuery(name=name, server=server):
+                return self.wants_message(name, server)
             case DnsAnswer(name=name):
                 return self._wants_answer(event, name)
             case Hello(name=name, server=server):
@@ -219,8 +223,14 @@ class Lookout:
             self.met.note(self.met.bare, server)
         return True
 
+    def wants_message(self, name: str, server: str) -> bool:
+        """Whether a DNS question to `server` is wanted: by its name, or by where it goes."""
+        return self._names.hold(name) or self._networks.hold(server)
+
     def wants_hello(self, name: str | None, server: str) -> bool:
-        """Whether a hello to `server` is wanted: by its name, or by where it goes if it has none."""
+        """Whether a hello to `server` is wanted: by where it goes, or by its name."""
+        if self._networks.hold(server):
+            return True
         if not name:
             return self.knows(server)
         return self._names.hold(name) or self._asides.hold(name)
@@ -228,8 +238,10 @@ class Lookout:
     def wants_request(self, host: str, uri: str, server: str) -> bool:
         """Whether a request in clear text is wanted.
 
-        By its host, by its path at a host that serves everything, or by where it goes if it names no host (HTTP/1.0).
+        By where it goes, by its host, or by its path at a host that serves everything.
         """
+        if self._networks.hold(server):
+            return True
         if not host:
             return self.knows(server)
         if self._names.hold(host) or self._asides.hold(host):
@@ -249,6 +261,9 @@ class Lookout:
 
     def _wants_answer(self, answer: DnsAnswer, name: str) -> bool:
         addresses = [address for address, _ in answer.addresses]
+        ours = self._networks.hold(answer.server)
+        if not addresses and not answer.ech:
+            return ours
         if self._names.hold(name):
             fresh = [address for address in addresses if address not in self.crowded]
             if len(self.addresses) + len(fresh) <= MOST_ADDRESSES:
@@ -268,7 +283,7 @@ class Lookout:
                 self.addresses.discard(address)
                 self.crowded.add(address)
                 del self._others[address]
-        return bool(shared)
+        return ours or bool(shared)
 
     def mask(self, host: str, uri: str, *, decoded: bool = False) -> str:
         """`uri` with the value of every credential-like query parameter replaced by `***`.
@@ -323,7 +338,7 @@ class _Networks:
             tree = radix.Radix()
             for network in networks:
                 tree.add(network)
-            self.hold = lru_cache(maxsize=65_536)(lambda address: tree.search_best(address) is not None)
+            self.hold = lru_cache(maxsize=65_536)(lambda address: address != "" and tree.search_best(address) is not None)
 
 
 _USERINFO = re.compile(r"(?P<scheme>(?<![a-z0-9+.\-])[a-z][a-z0-9+.\-]{0,20}:/{2})[^/?#@\s]+@", re.IGNORECASE)

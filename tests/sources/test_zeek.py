@@ -88,7 +88,13 @@ def test_a_query_and_its_addresses_are_told_with_the_ttl_at_the_place_of_each_ad
     }  # fmt: skip
     assert events == [
         DnsQuery(name="api.shodan.io", qtype=1, **common),
-        DnsAnswer(name="api.shodan.io", addresses=(("198.18.4.2", 60.0), ("2001:db8::1", 30.0)), **common),
+        DnsAnswer(
+            name="api.shodan.io",
+            qtype=1,
+            records=4,
+            addresses=(("198.18.4.2", 60.0), ("2001:db8::1", 30.0)),
+            **common,
+        ),
     ]
     assert account.dialect == "zeek/dns tsv"
     assert account.holds == {"dns", "answer"}

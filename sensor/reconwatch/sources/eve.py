@@ -11,8 +11,8 @@ import msgspec
 
 from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest
 from reconwatch.interest import Lookout
-from reconwatch.sources.eve_flow import completed, read_flow, service
-from reconwatch.sources.eve_record import Dns, Http, Quic, Record, Resource, type_number
+from reconwatch.sources.eve_flow import read_flow, service, tcp_facts, udp_facts
+from reconwatch.sources.eve_record import Dns, Http, Quic, Record, Resource, rcode_number, type_number
 from reconwatch.sources.jsonlines import NotJsonError, decoded, suspects
 from reconwatch.sources.lines import WHOLE_EVERY, Block, Blocks
 from reconwatch.sources.sieve import EveryLine, Layout, sieve_for
@@ -292,8 +292,18 @@ class Translator:
         asked = next((rrname for rrname, _, _ in questions if rrname is not None), None)
         addresses = _addresses(dns) if response else ()
         ech = response and any(isinstance(a.rdata, str) and "ech=" in a.rdata for a in dns.answers or ())
-        if asked is not None and (addresses or ech):
-            answer = DnsAnswer(name=dns_name(asked), addresses=addresses, ech=ech, **facts)
+        rcode = rcode_number(dns.rcode) if response else None
+        if asked is not None and (addresses or ech or rcode is not None):
+            answer = DnsAnswer(
+                name=dns_name(asked),
+                addresses=addresses,
+                ech=ech,
+                qtype=type_number(questions[0][1]),
+                rcode=rcode,
+                records=len(dns.answers) if dns.answers is not None else 0 if dns.rdata is None else 1,
+                walked=any(each.rrtype in ("NSEC", "NSEC3") for each in dns.authorities or ()),
+                **facts,
+            )
             told.append(Told(answer, (_flow_of(answer), "answer", answer.name, addresses, dns.id), derived))
         return told
 
@@ -341,6 +351,7 @@ class Translator:
             uri=self._lookout.mask(host, uri),
             user_agent=http.http_user_agent or http.header("user-agent"),
             version=http.version or (http.protocol or "").removeprefix("HTTP/") or None,
+            status=http.status if isinstance(http.status, int) else None,
             **self._facts(record, *_sides(record)),
         )
         same = (_flow_of(request), "http", method, host, uri, record.tx_id)
@@ -358,11 +369,11 @@ class Translator:
         named = service(record.app_proto)
         match (record.proto or "").upper():
             case "TCP":
-                event = Connection(proto="tcp", established=completed(record.tcp), service=named, **facts)
+                event = Connection(service=named, **tcp_facts(record.tcp, record.app_proto), **facts)
             case "UDP":
-                event = Connection(proto="udp", service=named, **facts)
+                event = Connection(service=named, **udp_facts(record.flow), **facts)
             case "ICMP" | "IPV6-ICMP" | "ICMPV6":
-                event = Connection(proto="icmp", service=named, **facts)
+                event = Connection(proto="icmp", opening=record.icmp_type in (8, 128), service=named, **facts)
             case _:
                 return []
         return [_told_flow(event)]

@@ -5,7 +5,7 @@ What is out of the ordinary is left to the careful way (`Record`, `Translator`),
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -13,6 +13,8 @@ from reconwatch.events import Connection
 from reconwatch.sources.eve_record import Flow, Tcp
 from reconwatch.sources.spelling import canonical, epoch
 
+_TCP: dict[str, Any] = {"proto": "tcp"}
+_SYN = 0x02
 _SYN_ACK = 0x12
 _ACK = 0x10
 _SERVICES = {"tls": "ssl", "http1": "http", "http2": "http", "failed": None, "unknown": None, "": None}
@@ -56,9 +58,8 @@ def read_flow(line: bytes, position: int) -> Connection | None:
         source="eve/flow",
         input=position,
         uid=None if record.flow_id is None else str(record.flow_id),
-        proto="tcp" if record.proto == "TCP" else "udp",
-        established=completed(record.tcp) if record.proto == "TCP" else None,
         service=service(record.app_proto),
+        **(tcp_facts(record.tcp, record.app_proto) if record.proto == "TCP" else udp_facts(record.flow)),
     )
 
 
@@ -67,12 +68,29 @@ def service(app_proto: str | None) -> str | None:
     return None if app_proto is None else _SERVICES.get(app_proto, app_proto)
 
 
-def completed(tcp: Tcp | None) -> bool | None:
-    """Whether the server's SYN-ACK was seen, and an ACK of the client; None if the record has no flags."""
+def tcp_facts(tcp: Tcp | None, app_proto: str | None) -> dict[str, Any]:
+    """What the flags of both directions say of a TCP flow: the fields of `Connection`; none without flags.
+
+    Flags of all packets are one number. A SYN and an ACK from the client with nothing from the server are a SYN-ACK:
+    backscatter, or half of a connection, but no opening. The client spoke if Suricata looked for a protocol in what
+    it said, found (`tls`) or not (`failed`).
+    """
     if tcp is None or tcp.tcp_flags_ts is None or tcp.tcp_flags_tc is None:
-        return None
+        return _TCP
     try:
         from_client, from_server = int(tcp.tcp_flags_ts, 16), int(tcp.tcp_flags_tc, 16)
     except ValueError:
-        return None
-    return from_server & _SYN_ACK == _SYN_ACK and bool(from_client & _ACK)
+        return _TCP
+    answered = from_server & _SYN_ACK == _SYN_ACK
+    return {
+        "proto": "tcp",
+        "opening": bool(from_client & _SYN) and (answered or not from_client & _ACK),
+        "answered": answered,
+        "established": answered and bool(from_client & _ACK),
+        "spoke": app_proto is not None,
+    }
+
+
+def udp_facts(flow: Flow) -> dict[str, Any]:
+    """What a flow record says of a UDP flow: the fields of `Connection`."""
+    return {"proto": "udp", "answered": None if flow.pkts_toclient is None else flow.pkts_toclient > 0}

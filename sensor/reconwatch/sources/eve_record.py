@@ -35,11 +35,13 @@ class Dns(msgspec.Struct, gc=False):
     id: int | None = None
     rrname: str | None = None
     rrtype: str | None = None
+    rcode: str | None = None
     rdata: Any = None
     ttl: float | None = None
     queries: list[Question] | None = None
     query: list[Question] | None = None
     answers: list[Resource] | None = None
+    authorities: list[Resource] | None = None
     grouped: dict[str, list[Any]] | None = None
     answer: Dns | None = None
     """Of an alert, v2."""
@@ -92,6 +94,7 @@ class Http(msgspec.Struct, gc=False):
     http_user_agent: str | None = None
     protocol: str | None = None
     version: str | None = None
+    status: Any = None
     request_headers: list[Header] | None = None
 
     def header(self, name: str) -> str | None:
@@ -106,6 +109,7 @@ class Flow(msgspec.Struct, gc=False):
     """`flow`: of a flow record, or the sides of the flow in an alert."""
 
     start: str | None = None
+    pkts_toclient: int | None = None
     src_ip: str | None = None
     src_port: int | None = None
     dest_ip: str | None = None
@@ -145,6 +149,7 @@ class Record(msgspec.Struct, gc=False):
     proto: str | None = None
     app_proto: str | None = None
     direction: str | None = None
+    icmp_type: int | None = None
     dns: Dns | None = None
     tls: Tls | None = None
     quic: Quic | None = None
@@ -163,6 +168,17 @@ _TYPES = {
     "TLSA": 52, "HIP": 55, "CDS": 59, "CDNSKEY": 60, "SVCB": 64, "HTTPS": 65, "SPF": 99, "TKEY": 249, "TSIG": 250,
     "IXFR": 251, "AXFR": 252, "MAILB": 253, "MAILA": 254, "ANY": 255, "URI": 256, "CAA": 257,
 }  # fmt: skip
+
+
+_RCODES = {
+    "NOERROR": 0, "FORMERR": 1, "SERVFAIL": 2, "NXDOMAIN": 3, "NOTIMP": 4, "REFUSED": 5, "YXDOMAIN": 6, "YXRRSET": 7,
+    "NXRRSET": 8, "NOTAUTH": 9, "NOTZONE": 10,
+}  # fmt: skip
+
+
+def rcode_number(text: str | None) -> int | None:
+    """The number of a response code as Suricata spells it (rust/src/dns/log.rs); None for those nobody needs."""
+    return None if text is None else _RCODES.get(text)
 
 
 def type_number(text: str | None) -> int | None:

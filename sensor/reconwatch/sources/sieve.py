@@ -212,6 +212,15 @@ def _json_fields(interest: Interest, layout: Layout) -> Iterator[bytes]:
     else:
         # What blindness is told by: the sensor's drops, and QUIC whose hello stayed unread.
         values[rb"_type\""] = [rb"\"stats\"", rb"\"quic\""]
+        # Version 3 of DNS gives a response the direction of its packet. Their order is the writer's.
+        answers, answer = rb"src_ip\"", rb"\"response\""
+        for text in _beginnings(interest):
+            for colon in _COLONS:
+                source = answers + colon + rb"\"" + text
+                yield rb"%b[^\n]*%b" % (source, answer)
+                yield rb"%b[^\n]*%b" % (answer, source)
+        if interest.networks:
+            yield from (answers + odd for odd in _ODD)
     for key, sought in values.items():
         if sought:
             yield from (key + colon + value for colon in _COLONS for value in sought)

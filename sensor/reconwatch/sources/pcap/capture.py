@@ -10,7 +10,8 @@ from reconwatch.sources.pcap.batch import Batch
 from reconwatch.sources.pcap.columns import split
 from reconwatch.sources.pcap.container import open_container
 from reconwatch.sources.pcap.funnel import Funnel
-from reconwatch.sources.pcap.ip import TCP, Datagrams, Transport
+from reconwatch.sources.pcap.icmp import Pings
+from reconwatch.sources.pcap.ip import TCP, UDP, Datagrams, Transport
 from reconwatch.sources.pcap.link import UNKNOWN, network
 from reconwatch.sources.pcap.tell import Teller
 from reconwatch.sources.pcap.transport import Datagrams as UdpDatagrams
@@ -36,7 +37,8 @@ class CaptureSource:
         self._go_on(opening)
         self._tcp = Segments(self._teller, messages)
         self._udp = UdpDatagrams(self._teller, messages)
-        self._funnel = Funnel(self._teller, self._tcp, self._udp) if opening.funnel else None
+        self._pings = Pings(self._teller)
+        self._funnel = Funnel(self._teller, self._tcp, self._udp, self._pings) if opening.funnel else None
 
     def close(self) -> None:
         """Release the stream. Idempotent."""
@@ -89,6 +91,9 @@ class CaptureSource:
                 found = self._transport(number, ts, link, frame)
                 if found is not None:
                     protocol, ends, data, start, end, cut = found
+                    if protocol not in (TCP, UDP):
+                        self._pings.read(ts, ends, data, start)
+                        continue
                     side = self._tcp if protocol == TCP else self._udp
                     side.read(ts, ends + data[start : start + 4], data, start, end, cut)
             return
@@ -101,7 +106,7 @@ class CaptureSource:
         self._funnel.read(batch, (tcp, udp), found_odd)
 
     def _transport(self, number: int, ts: float, link: int, frame: bytes) -> Transport | None:
-        """The TCP segment or UDP datagram in a packet, if there is one."""
+        """The TCP segment, UDP datagram or ICMP message in a packet, if there is one."""
         self._teller.place = number
         ip = network(link, frame)
         if ip < 0:

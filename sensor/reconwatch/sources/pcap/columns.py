@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reconwatch.sources.pcap.batch import Batch, Flags, Ints, Times, rows
-from reconwatch.sources.pcap.ip import TCP, UDP
+from reconwatch.sources.pcap.ip import ICMP, ICMPV6, TCP, UDP
 from reconwatch.sources.pcap.link import ETHERNET
 from reconwatch.sources.pcap.tunnel import IP_TUNNELS, TEREDO_PREFIX, UDP_TUNNELS
 
@@ -39,8 +39,8 @@ def _table(numbers: tuple[int, ...] | frozenset[int], size: int) -> Flags:
     return table
 
 
-_CARRIES = _table((TCP, UDP, *IP_TUNNELS, *_EXTENSIONS), 256)
-"""IP protocols behind which TCP or UDP may come."""
+_CARRIES = _table((ICMP, TCP, UDP, ICMPV6, *IP_TUNNELS, *_EXTENSIONS), 256)
+"""IP protocols that are looked into, or behind which such may come."""
 _TUNNEL = _table(UDP_TUNNELS, 65_536)
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from struct import unpack_from
 
 from reconwatch.sources.pcap.stream import Reader, Stream
-from reconwatch.sources.pcap.tell import Ends, Teller, address, ends, turned
+from reconwatch.sources.pcap.tell import Answer, Ends, Teller, address, ends, turned
 
 PORT = 53
-A, CNAME, AAAA, SVCB, HTTPS = 1, 5, 28, 64, 65
+A, CNAME, AAAA, NSEC, NSEC3, SVCB, HTTPS = 1, 5, 28, 47, 50, 64, 65
 ECH = 5
 """The SvcParam key of `ech` (RFC 9848)."""
 
@@ -163,6 +163,16 @@ def read_answers(message: bytes, name: str, at: int, count: int) -> tuple[tuple[
     return tuple(dict.fromkeys((text, ttl) for owner, text, ttl in found if owner in chain)), ech
 
 
+def names_next(message: bytes, at: int, answers: int) -> bool:
+    """Whether NSEC or NSEC3 records stand behind the answers: they say which name comes next (RFC 4034, RFC 5155)."""
+    authorities = int.from_bytes(message[8:10], "big")
+    try:
+        kinds = [kind for _, kind, _, _, _ in read_records(message, at, answers + authorities)]
+    except Malformed:
+        return False
+    return not {NSEC, NSEC3}.isdisjoint(kinds[answers:])
+
+
 class Messages:
     """Tells what DNS messages say."""
 
@@ -198,15 +208,17 @@ class Messages:
             kind = int.from_bytes(message[at : at + 2], "big")
             self._question(ts, at_ends, other, kind, (asker, message[:2], other, kind), response)
             at += 4
-        if response and answers:
-            addresses, ech = read_answers(message, name, at, answers)
-            if addresses or ech:
-                self._teller.answer(ts, at_ends, name, addresses, ech)
+        if response:
+            ours = self._teller.ours(at_ends[2])
+            addresses, ech = read_answers(message, name, at, answers) if answers else ((), False)
+            if addresses or ech or ours:
+                walked = ours and names_next(message, at, answers)
+                self._teller.answer(ts, at_ends, Answer(name, qtype, flags & 15, answers, addresses, ech, walked))
 
     def _question(
         self, ts: float, at: Ends, name: str, qtype: int, query: tuple[bytes, bytes, str, int], response: bool
     ) -> None:
-        if not self._teller.names(name):
+        if not self._teller.names(name) and not self._teller.ours(at[2]):
             return
         if response and abs(ts - self._asked.get(query, -ASKED_LIFE)) < ASKED_LIFE:
             return

@@ -14,7 +14,8 @@ from reconwatch.sources.pcap import dns, whois
 from reconwatch.sources.pcap.batch import Batch, Flags
 from reconwatch.sources.pcap.columns import Columns
 from reconwatch.sources.pcap.handover import OddHandover, TcpHandover, UdpHandover, key_at
-from reconwatch.sources.pcap.ip import TCP, Transport
+from reconwatch.sources.pcap.icmp import Pings
+from reconwatch.sources.pcap.ip import TCP, UDP, Transport
 from reconwatch.sources.pcap.ledger import Ledger
 from reconwatch.sources.pcap.tcp_triage import TcpTriage
 from reconwatch.sources.pcap.tell import Teller, ends
@@ -22,7 +23,7 @@ from reconwatch.sources.pcap.tls import read_hello
 from reconwatch.sources.pcap.transport import Datagrams, Segments
 from reconwatch.sources.pcap.udp_triage import UdpTriage
 from reconwatch.sources.pcap.unfollowed import Unfollowed
-from reconwatch.sources.pcap.watch import Watch
+from reconwatch.sources.pcap.watch import Networks, Watch
 
 
 class Act(IntEnum):
@@ -49,22 +50,25 @@ _ALWAYS[[dns.PORT, whois.PORT]] = True
 class Funnel:
     """Reads one batch after the other. The readers are those of the careful path, and are shared with it."""
 
-    def __init__(self, teller: Teller, segments: Segments, datagrams: Datagrams) -> None:
-        self.teller = teller
+    def __init__(self, teller: Teller, segments: Segments, datagrams: Datagrams, pings: Pings) -> None:
+        self.teller, self.pings = teller, pings
         self.segments, self.datagrams = segments, datagrams
         self.tcp, self.udp = Ledger(), Ledger()
         self.tcp_triage = TcpTriage(self.tcp)
         self.udp_triage = UdpTriage(self.udp, teller.names)
         self.ports = np.zeros(65_536, bool)
         self.ports[list(teller.ports)] = True
+        self.networks = Networks(teller.networks)
         self.watch = Watch()
         self.unfollowed: set[int] = set()
         """Hashes of the servers that were noted as such."""
         self._lessons = 0
 
-    def watches(self, packets: Columns) -> Flags:
-        """Which packets go to or come from a port or an address of interest."""
+    def watches(self, data: bytearray, packets: Columns) -> Flags:
+        """Which packets go to or come from a port, an address or a network of interest."""
         watched: Flags = self.ports[packets.sport] | self.ports[packets.dport]
+        if self.networks:
+            watched |= self.networks.ends(data, packets)
         return watched | self.watch.ends(packets) if self.watch else watched
 
     def read(self, batch: Batch, columns: tuple[Columns, Columns], odd: list[tuple[int, Transport]]) -> None:
@@ -83,6 +87,7 @@ class Pass:
     ) -> None:
         self._batch, self._data = batch, batch.data
         self._teller, self._segments, self._datagrams = funnel.teller, funnel.segments, funnel.datagrams
+        self._pings = funnel.pings
         self._tcp, self._udp = tcp, udp = columns
         self._known = set(funnel.teller.addresses)
         """Addresses that everything in the batch was looked through for."""
@@ -106,7 +111,7 @@ class Pass:
         tcp = self._tcp
         always = _ALWAYS[tcp.sport] | _ALWAYS[tcp.dport]
         flows, careful, self._hellos, self._requests = funnel.tcp_triage.look(
-            self._data, tcp, funnel.watches(tcp), always
+            self._data, tcp, funnel.watches(self._data, tcp), always
         )
         self._streams = TcpHandover(self._batch, flows, careful, funnel.tcp, self._segments)
         tasks = self._of(tcp, Act.SEGMENT, self._streams.begin())
@@ -116,7 +121,7 @@ class Pass:
 
     def _udp_tasks(self, funnel: Funnel) -> list[Task]:
         udp = self._udp
-        self._judged = judged = funnel.udp_triage.look(self._data, udp, funnel.watches(udp))
+        self._judged = judged = funnel.udp_triage.look(self._data, udp, funnel.watches(self._data, udp))
         self._flows = UdpHandover(self._batch, udp, judged, funnel.udp, self._datagrams)
         tasks = [
             (place, Act.GOING_ON if going_on else Act.DATAGRAM, packet)
@@ -201,10 +206,12 @@ class Pass:
         return sorted(set(tasks))
 
     def _transport(self, ts: float, number: int) -> None:
-        protocol, _, data, start, end, cut = self._transports[number]
+        protocol, ends, data, start, end, cut = self._transports[number]
         key = self._odd_keys[number]
         if protocol == TCP:
             self._segments.read(ts, key, data, start, end, cut)
+        elif protocol != UDP:
+            self._pings.read(ts, ends, data, start)
         else:
             going_on, quiet = self._odd.meet(key, ts)
             if not quiet or start + 8 > end:

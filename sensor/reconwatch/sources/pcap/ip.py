@@ -11,7 +11,7 @@ from reconwatch.account import Account
 from reconwatch.sources.pcap.link import NOT_IP
 from reconwatch.sources.pcap.tunnel import IP_TUNNELS, UDP_TUNNELS, from_or_to_teredo, inside_ip, inside_udp
 
-TCP, UDP = 6, 17
+ICMP, TCP, UDP, ICMPV6 = 1, 6, 17, 58
 CUT = "cut by the snap length of the capture; what is there is read"
 MAX_TUNNELS = 4
 """Tunnels in tunnels; three are seen in practice (GTP in GRE in IP)."""
@@ -67,7 +67,7 @@ class Datagrams:
         self._held: dict[tuple[bytes, int, int], _Pieces] = {}
 
     def read(self, ts: float, frame: bytes, at: int, place: int) -> Transport | None:
-        """The TCP segment or UDP datagram in the IP packet at `frame[at:]`; None for anything else.
+        """The TCP segment, UDP datagram or ICMP message in the IP packet at `frame[at:]`; None for anything else.
 
         `place` is the packet's number, for warnings.
         """
@@ -93,7 +93,7 @@ class Datagrams:
                 if at == NOT_IP:
                     return None
             else:
-                return found if protocol == TCP else None
+                return found if protocol in (TCP, ICMP, ICMPV6) else None
         self.account.skip("tunnels are nested too deeply", f"packet {place}")
         return None
 
@@ -140,7 +140,7 @@ class Datagrams:
                 if place_in & 0xFFF9:  # neither an offset nor more to come: an atomic fragment (RFC 6946)
                     offset, more, payload = place_in & 0xFFF8, bool(place_in & 1), frame[start:end]
                     whole = self._fragment(ts, (ends, ident, following), offset, more, payload, cut)
-                    return whole if whole is None or following in (TCP, UDP) else None
+                    return whole if whole is None or following in (TCP, UDP, ICMPV6) else None
             else:
                 return following, ends, frame, start, end, cut
         return None

@@ -43,7 +43,8 @@ class Flow:
     """One TCP connection."""
 
     __slots__ = (
-        "answered", "closed", "down", "ended", "established", "followed", "opened", "service", "start", "teller", "up",
+        "answered", "asked", "closed", "down", "ended", "established", "followed", "opened", "service", "start",
+        "teller", "up",
     )  # fmt: skip
 
     def __init__(self, teller: Teller, start: float, client_key: bytes, opened: bool, followed: bool) -> None:
@@ -56,6 +57,8 @@ class Flow:
         self.down = Stream(self, turned(client_key))
         self.opened = opened
         """The handshake told who the client is."""
+        self.asked = False
+        """A SYN without ACK was seen."""
         self.answered = False
         """A SYN/ACK was seen."""
         self.established = False
@@ -70,7 +73,7 @@ class Flow:
         if not self.ended:
             self.ended = True
             if self.followed:
-                self.teller.connection(self.start, self.up.key, "tcp", self.established, self.service)
+                self.teller.connection(self)
 
     def close(self) -> bool:
         """Read what still waits, as nothing follows, and tell the connection; whether a message was left half read.

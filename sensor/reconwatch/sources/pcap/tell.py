@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_ntop
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, WhoisQuery
 from reconwatch.sources.pcap.ip import CUT
 from reconwatch.sources.source import Opening
 from reconwatch.sources.spelling import canonical
+
+if TYPE_CHECKING:
+    from reconwatch.sources.pcap.stream import Flow
 
 SOURCE = "capture"
 
@@ -44,6 +47,18 @@ def turned(key: bytes) -> bytes:
 def text(wire: bytes) -> str:
     r"""Wire bytes as text; what is not UTF-8 appears as `\\xNN`."""
     return wire.decode("utf-8", "backslashreplace")
+
+
+class Answer(NamedTuple):
+    """What a DNS answer says; the fields of `DnsAnswer`."""
+
+    name: str
+    qtype: int
+    rcode: int
+    records: int
+    addresses: tuple[tuple[str, float], ...] = ()
+    ech: bool = False
+    walked: bool = False
 
 
 _PORT = re.compile(r":\d*$")
@@ -126,6 +141,15 @@ class Teller:
         """Whether a host name is one of interest."""
         return self._lookout.names(name)
 
+    def ours(self, server: str) -> bool:
+        """Whether everything that is sent to a server is wanted."""
+        return self._lookout.ours(server)
+
+    @property
+    def networks(self) -> frozenset[str]:
+        """The networks of such servers."""
+        return self._lookout.interest.networks
+
     def query(self, ts: float, at: Ends, name: str, qtype: int) -> None:
         """A DNS question."""
         client, client_port, server, server_port = at
@@ -136,13 +160,13 @@ class Teller:
             )
         )  # fmt: skip
 
-    def answer(self, ts: float, at: Ends, name: str, addresses: tuple[tuple[str, float], ...], ech: bool) -> None:
-        """The addresses of a DNS answer."""
+    def answer(self, ts: float, at: Ends, answer: Answer) -> None:
+        """A DNS answer."""
         client, client_port, server, server_port = at
         self._tell(
             DnsAnswer(
                 ts=ts, client=client, client_port=client_port, server=server, server_port=server_port,
-                source=SOURCE, input=self._input, name=name, addresses=addresses, ech=ech,
+                source=SOURCE, input=self._input, **answer._asdict(),
             )
         )  # fmt: skip
 
@@ -193,19 +217,38 @@ class Teller:
         ports = self._lookout.interest.ports
         if int.from_bytes(key[-4:-2], "big") in ports or int.from_bytes(key[-2:], "big") in ports:
             return True
-        if not self._lookout.addresses and not self.notes:
+        if not self._lookout.addresses and not self.networks and not self.notes:
             return False
         size = (len(key) - 4) // 2
         return self._lookout.follows(address(key[:size]), address(key[size:-4]))
 
-    def connection(
-        self, ts: float, key: bytes, proto: Literal["tcp", "udp"], established: bool | None, service: str | None
-    ) -> None:
-        """A connection from the source of `key` to its destination."""
+    def connection(self, flow: Flow) -> None:
+        """A TCP connection."""
+        client, client_port, server, server_port = ends(flow.up.key)
+        self._tell(
+            Connection(
+                ts=flow.start, client=client, client_port=client_port, server=server, server_port=server_port,
+                source=SOURCE, input=self._input, proto="tcp", opening=flow.asked, answered=flow.answered,
+                established=flow.established, spoke=flow.up.spoke, service=flow.service,
+            )
+        )  # fmt: skip
+
+    def exchange(self, ts: float, key: bytes, answered: bool, service: str | None) -> None:
+        """A UDP flow from the source of `key` to its destination."""
         client, client_port, server, server_port = ends(key)
         self._tell(
             Connection(
                 ts=ts, client=client, client_port=client_port, server=server, server_port=server_port,
-                source=SOURCE, input=self._input, proto=proto, established=established, service=service,
+                source=SOURCE, input=self._input, proto="udp", answered=answered, service=service,
+            )
+        )  # fmt: skip
+
+    def ping(self, ts: float, ends: bytes) -> None:
+        """An echo request between two addresses."""
+        size = len(ends) // 2
+        self._tell(
+            Connection(
+                ts=ts, client=address(ends[:size]), server=address(ends[size:]), source=SOURCE, input=self._input,
+                proto="icmp", opening=True,
             )
         )  # fmt: skip

@@ -198,6 +198,8 @@ class Segments:
         if not flow.opened:
             (stream.peer if flags & ACK else stream).claim(None)
             flow.opened = True
+        if not flags & ACK and stream is flow.up:
+            flow.asked = True
         if flags & ACK and stream is flow.down:
             flow.answered = True
         return (seq + 1) % MODULUS
@@ -251,7 +253,7 @@ def _reused(stream: Stream, seq: int) -> bool:
 class Exchange:
     """One UDP flow."""
 
-    __slots__ = ("ended", "followed", "initials", "key", "last", "quiet", "service", "start")
+    __slots__ = ("answered", "ended", "followed", "initials", "key", "last", "quiet", "service", "start")
 
     def __init__(self, start: float, key: bytes, followed: bool) -> None:
         self.start = self.last = start
@@ -259,6 +261,8 @@ class Exchange:
         """It is to be told as a Connection, whatever it carries."""
         self.key = key
         """From the client to the server."""
+        self.answered = False
+        """A datagram came back."""
         self.ended = False
         self.service: str | None = None
         self.initials: Initials | None = None
@@ -304,6 +308,7 @@ class Datagrams:
                 self._forget(exchange)
             exchange = self._open(ts, key, data[at + 10 : at + 11] >= b"\x80", not going_on)
         exchange.last = ts
+        exchange.answered |= key != exchange.key
         source, destination = key[-4:-2], key[-2:]
         if DNS_PORT in (source, destination):
             if self.message(ts, key, data[at + 8 : end], cut):
@@ -378,7 +383,7 @@ class Datagrams:
         if exchange.initials is not None:
             self._undecodable(exchange, exchange.initials)
         if exchange.followed:
-            self._teller.connection(exchange.start, exchange.key, "udp", None, exchange.service)
+            self._teller.exchange(exchange.start, exchange.key, exchange.answered, exchange.service)
 
     def _end(self, exchange: Exchange) -> None:
         """Eviction of either key; both go together."""

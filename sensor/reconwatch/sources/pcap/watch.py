@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from socket import AF_INET, AF_INET6, inet_pton
 
 import numpy as np
 
-from reconwatch.sources.pcap.batch import Flags, Ints
+from reconwatch.sources.pcap.batch import Flags, Ints, rows
 from reconwatch.sources.pcap.columns import Columns, Hashes, address_hashes
 
 _BITS = 20
@@ -69,3 +70,48 @@ class Watch:
         ends = np.cumsum([len(text) for text in texts])
         found: list[int] = np.unique(np.searchsorted(ends, hits, "right")).tolist()
         return found
+
+
+class Networks:
+    """Some networks, as ends of connections. Those of IPv6 that are longer than /64 count as their /64."""
+
+    def __init__(self, networks: Iterable[str] = ()) -> None:
+        each = [ip_network(network) for network in networks]
+        four = collapse_addresses(network for network in each if isinstance(network, IPv4Network))
+        halves = (network if network.prefixlen <= 64 else network.supernet(new_prefix=64)
+                  for network in each if isinstance(network, IPv6Network))  # fmt: skip
+        six = collapse_addresses(halves)
+        self._four = _bounds([(int(one[0]), int(one[-1])) for one in four], np.uint32)
+        self._six = _bounds([(int(one[0]) >> 64, int(one[-1]) >> 64) for one in six], np.uint64)
+
+    def __bool__(self) -> bool:
+        return len(self._four[0]) + len(self._six[0]) > 0
+
+    def ends(self, data: bytearray, packets: Columns) -> Flags:
+        """Which packets go to or come from one of the networks."""
+        found = np.zeros(len(packets), bool)
+        four = packets.head - packets.ip == 20
+        for chosen, bounds, at, width, kind in (
+            (np.flatnonzero(four), self._four, 12, 4, ">u4"),
+            (np.flatnonzero(~four), self._six, 8, 16, ">u8"),
+        ):
+            if len(chosen) and len(bounds[0]):
+                pair = rows(data, packets.ip[chosen] + at, 2 * width).view(kind)
+                for column in (0, pair.shape[1] // 2):
+                    found[chosen] |= _within(pair[:, column].astype(bounds[0].dtype), bounds)
+        return found
+
+
+Bounds = tuple[np.typing.NDArray[np.unsignedinteger], np.typing.NDArray[np.unsignedinteger]]
+"""First and last addresses of networks that do not overlap, ascending."""
+
+
+def _bounds(spans: list[tuple[int, int]], kind: type[np.unsignedinteger]) -> Bounds:
+    return np.array([first for first, _ in spans], kind), np.array([last for _, last in spans], kind)
+
+
+def _within(numbers: np.typing.NDArray[np.unsignedinteger], bounds: Bounds) -> Flags:
+    first, last = bounds
+    at = np.searchsorted(first, numbers, "right") - 1
+    found: Flags = (at >= 0) & (numbers <= last[at])
+    return found

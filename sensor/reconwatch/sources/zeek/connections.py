@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from operator import itemgetter
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -22,23 +22,46 @@ COLUMNS = ("ts", "uid", "orig_h", "orig_p", "resp_h", "resp_p", "proto", "servic
 
 _COMPLETED = frozenset({"SF", "S1", "S2", "S3", "RSTO", "RSTR"})
 """States of a connection that was opened both ways (Zeek base/protocols/conn/main.zeek)."""
+_OPENED = frozenset({"S0", "REJ", "RSTOS0", "SH"})
+"""States of one that was opened by its client only."""
+
+
+class Handshake(NamedTuple):
+    """How far a TCP connection came; the fields of `Connection`."""
+
+    opening: bool
+    answered: bool
+    established: bool
+    spoke: bool
 
 
 @lru_cache(maxsize=4096)
-def completed(history: str | None, state: str | None) -> bool:
-    """Whether the handshake was completed: SYN, SYN-ACK, and anything but a reset from the client.
+def handshake(history: str | None, state: str | None) -> Handshake:
+    """What Zeek saw of a handshake: SYN, SYN-ACK, anything but a reset from the client, and its data.
 
-    RSTO alone does not say so: a half-open scan of an open port has that state with the history `ShR`. Letters are
-    upper-case for the originator (and stay so when Zeek has swapped the sides, `^`); see conn/main.zeek.
+    RSTO alone does not say that it was completed: a half-open scan of an open port has that state with the history
+    `ShR`. Letters are upper-case for the originator (and stay so when Zeek has swapped the sides, `^`); see
+    conn/main.zeek.
     """
     if not history:
-        return state in _COMPLETED
+        completed = state in _COMPLETED
+        return Handshake(completed or state in _OPENED, completed, completed, completed)
     letters = frozenset(history)
-    if "S" in letters and "h" in letters:
-        return not letters.isdisjoint("ADF")
     if "s" in letters and "H" in letters:
-        return not letters.isdisjoint("adf")
-    return False
+        return Handshake(True, True, not letters.isdisjoint("adf"), "d" in letters)
+    answered = "S" in letters and "h" in letters
+    return Handshake("S" in letters, answered, answered and not letters.isdisjoint("ADF"), "D" in letters)
+
+
+@lru_cache(maxsize=4096)
+def replied(history: str | None, state: str | None) -> bool:
+    """Whether a datagram came back."""
+    return "d" in history if history else state == "SF"
+
+
+def echo_request(kind: int | None) -> bool:
+    """Whether an ICMP or ICMPv6 type, which Zeek logs as the originator's port, is that of a ping."""
+    return kind in (8, 128)
 
 
 def connection(
@@ -63,14 +86,16 @@ def connection(
     if service is not None and ("," in service or not service):
         return None
     if proto == "tcp":
+        opening, answered, established, spoke = handshake(history, state)
         return Connection(
             ts=ts, client=client, client_port=client_port, server=server, server_port=server_port, source="zeek/conn",
-            input=position, uid=uid, proto="tcp", established=completed(history, state), service=service,
+            input=position, uid=uid, proto="tcp", opening=opening, answered=answered, established=established,
+            spoke=spoke, service=service,
         )  # fmt: skip
     if proto == "udp":
         return Connection(
             ts=ts, client=client, client_port=client_port, server=server, server_port=server_port, source="zeek/conn",
-            input=position, uid=uid, proto="udp", service=service,
+            input=position, uid=uid, proto="udp", answered=replied(history, state), service=service,
         )  # fmt: skip
     return None
 

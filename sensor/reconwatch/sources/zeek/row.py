@@ -33,6 +33,7 @@ class Row(msgspec.Struct, gc=False, rename={
     ttls: list[float | None] | None = None
     trans_id: int | None = None
     rejected: bool | None = None
+    rcode: int | None = None
     # ssl, quic
     server_name: str | None = None
     established: bool | None = None
@@ -50,6 +51,7 @@ class Row(msgspec.Struct, gc=False, rename={
     user_agent: str | None = None
     version: str | None = None
     trans_depth: int | None = None
+    status_code: int | None = None
     request_path: list[str | None] | None = None
     # conn
     proto: str | None = None

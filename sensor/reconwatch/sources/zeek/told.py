@@ -17,7 +17,7 @@ from reconwatch.sources.spelling import (
     plausible,
     request_target,
 )
-from reconwatch.sources.zeek.connections import completed
+from reconwatch.sources.zeek.connections import echo_request, handshake, replied
 from reconwatch.sources.zeek.row import Kind, Row
 
 HOLDS: dict[Kind, frozenset[str]] = {
@@ -91,8 +91,9 @@ class Teller:
                 addresses.append((address, UNKNOWN_TTL if ttl is None else ttl))
             elif answer and "ech=" in answer:
                 ech = True
-        if not addresses and not ech:
+        if not addresses and not ech and row.rcode is None:
             return [query]
+        facts |= {"qtype": row.qtype, "rcode": row.rcode, "records": len(row.answers or ())}
         return [query, DnsAnswer(name=name, addresses=tuple(addresses), ech=ech, **facts)]
 
     def _ssl(self, row: Row, facts: dict[str, Any]) -> list[AnyEvent]:
@@ -120,6 +121,7 @@ class Teller:
             decoded=True,
             user_agent=row.user_agent,
             version=row.version,
+            status=row.status_code,
             **facts,
         )
         if len(row.uri.encode("utf-8", "replace")) >= FIELD_LIMIT and self._lookout.wants(event):
@@ -131,13 +133,14 @@ class Teller:
         service = _service(row.service)
         match row.proto:
             case "tcp":
-                established = completed(row.history, row.conn_state)
-                return [Connection(proto="tcp", established=established, service=service, **facts)]
+                shook = handshake(row.history, row.conn_state)
+                return [Connection(proto="tcp", service=service, **shook._asdict(), **facts)]
             case "udp":
-                return [Connection(proto="udp", service=service, **facts)]
+                answered = replied(row.history, row.conn_state)
+                return [Connection(proto="udp", answered=answered, service=service, **facts)]
             case "icmp":
                 facts["client_port"] = facts["server_port"] = None  # they hold type and code
-                return [Connection(proto="icmp", service=service, **facts)]
+                return [Connection(proto="icmp", opening=echo_request(row.orig_p), service=service, **facts)]
         return []
 
 

@@ -22,10 +22,10 @@ _ID = re.compile(r"(?:.*[^A-Za-z0-9])?id[^A-Za-z0-9]((?:orig|resp)_[hp])")
 _PLAIN_CONTROLS = frozenset(b"\b\t\n\f\r")
 
 _USED: dict[Kind, frozenset[str]] = {
-    "dns": frozenset({"query", "qtype", "answers", "ttls"}),
+    "dns": frozenset({"query", "qtype", "rcode", "answers", "ttls"}),
     "ssl": frozenset({"server_name", "next_protocol"}),
     "quic": frozenset({"server_name", "client_protocol"}),
-    "http": frozenset({"method", "host", "uri", "user_agent", "version"}),
+    "http": frozenset({"method", "host", "uri", "user_agent", "version", "status_code"}),
     "conn": frozenset({"proto", "service", "conn_state", "history"}),
 }
 _OF_LOSSES = frozenset({"percent_lost"})
@@ -142,7 +142,7 @@ class Header:
                 return _short
             case "resp_p":
                 return _port
-            case "qtype":
+            case "qtype" | "rcode" | "status_code":
                 return int
             case "answers":
                 return self._texts
