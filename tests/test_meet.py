@@ -260,4 +260,4 @@ def test_what_is_remembered_is_forgotten_in_time() -> None:
     for n in range(2000):
         list(meet.feed(query(n, "crt.sh", port=n)))
     assert len(meet._asked) < 20
-    assert len(meet._tellings) < 70
+    assert len(meet._witnesses._tellings) < 70

@@ -338,7 +338,9 @@ class _Networks:
             tree = radix.Radix()
             for network in networks:
                 tree.add(network)
-            self.hold = lru_cache(maxsize=65_536)(lambda address: address != "" and tree.search_best(address) is not None)
+            self.hold = lru_cache(maxsize=65_536)(
+                lambda address: address != "" and tree.search_best(address) is not None
+            )
 
 
 _USERINFO = re.compile(r"(?P<scheme>(?<![a-z0-9+.\-])[a-z][a-z0-9+.\-]{0,20}:/{2})[^/?#@\s]+@", re.IGNORECASE)

@@ -5,16 +5,11 @@ Events come in order of time (`ordering.py` sees to it); everything kept here ex
 
 from __future__ import annotations
 
-import re
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from sys import intern
-from typing import Any
-from urllib.parse import unquote
-
-import msgspec
 
 from reconwatch.catalog import Catalog, Service
 from reconwatch.events import (
@@ -23,16 +18,14 @@ from reconwatch.events import (
     Connection,
     DnsAnswer,
     DnsQuery,
-    Hello,
     HttpRequest,
     WhoisQuery,
     told_name,
 )
 from reconwatch.interest import NAMED_BY_THEMSELVES
 from reconwatch.visits import LAYERS, NAMES, VISIT_EVENTS, VISIT_GAP, VISIT_SPAN, Visit, Witnessed
+from reconwatch.witnesses import Observation, Witnesses
 
-WITNESS_SPAN = 60.0
-"""Seconds: two inputs' records of one event are stamped at most this far apart (EVE stamps http at the response)."""
 UPSTREAM_SPAN = 5.0
 """Seconds: a resolver or proxy asks the world on behalf of a client within this time."""
 SHORTEST_TTL = 60.0
@@ -42,38 +35,14 @@ MOST_ASKS = 256
 """Asks for one name among which a resolver's client is sought; in a flood, one of the last will do."""
 MOST_NAMES = 200_000
 MOST_ASKED = 30_000
-MOST_TELLINGS = 30_000
 MOST_OPEN = 40_000
-"""Bounds on what is remembered at once: names, 300 bytes each; asks; flows that several inputs may tell of, 1 kB; and
+"""Bounds on what is remembered at once: names, 300 bytes each; asks; and
 events of open visits, 1 kB. The oldest go first; where that may show, it is counted (`evicted`, `unmatched`)."""
 LONG_TEXT = 1_024
 """Characters of a request that weigh as much as one more event."""
 
 _ANYBODY = "*"
-_BYTE = re.compile(r"\\x[0-9a-f]{2}")
-"""Zeek's spelling of a byte that is no UTF-8."""
 _OTHER_FAMILY = {"4": "6", "6": "4"}
-
-
-@dataclass(slots=True)
-class _Observation:
-    """One event, and all who told it."""
-
-    event: AnyEvent
-    name: str
-    also: tuple[str, ...] = ()
-    upstream: bool = False
-
-
-@dataclass(slots=True)
-class _Telling:
-    """What the inputs told of one flow, kind and name: the n-th record of each input is the n-th observation."""
-
-    last: float
-    observations: list[_Observation] = field(default_factory=list)
-    forgotten: int = 0
-    """Observations too old to be told again, gone from the front."""
-    told: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -92,7 +61,7 @@ class _OpenVisit:
     first: float
     last: float
     continues: bool = False
-    observations: list[_Observation] = field(default_factory=list)
+    observations: list[Observation] = field(default_factory=list)
     weight: int = 0
 
 
@@ -124,21 +93,27 @@ class Meet:
         self._roles = roles
         self._inside = inside
         self._names: OrderedDict[tuple[str, str], _Given] = OrderedDict()
-        self._tellings: OrderedDict[tuple[Any, ...], _Telling] = OrderedDict()
+        self._witnesses = Witnesses()
         self._asks: dict[tuple[str, int], deque[_Ask]] | None = None
         self._asking: Counter[tuple[str, str]] = Counter()
         self._asked: deque[_Ask] = deque()
-        self._held: deque[tuple[_Observation, Service]] = deque()
+        self._held: deque[tuple[Observation, Service]] = deque()
         self._open: OrderedDict[tuple[str, str], _OpenVisit] = OrderedDict()
         self._weight = 0
         self.one_input = False
         """There is nobody to tell an event a second time."""
         self.evicted = 0
         """Visits closed early because there were too many at once."""
-        self.unmatched = 0
+
+    @property
+    def unmatched(self) -> int:
         """Flows too many at once to remember what the inputs told of them: some may be counted twice."""
-        self.merged = 0
+        return self._witnesses.unmatched
+
+    @property
+    def merged(self) -> int:
         """Records that told an event which another input had told already."""
+        return self._witnesses.merged
 
     def visits(self, events: Iterable[AnyEvent]) -> Iterator[Visit]:
         """All visits of a finite stream of events in order of time."""
@@ -159,7 +134,7 @@ class Meet:
         if service is None:
             return
         server = name or event.server
-        observation = _Observation(event, server) if self.one_input else self._witness(event, server)
+        observation = Observation(event, server) if self.one_input else self._witnesses.observe(event, server)
         if observation is None:
             return
         rank = self._rank(event.client)
@@ -225,39 +200,6 @@ class Meet:
                 return claimed or (None if self._inside(event.server) else self._catalog.by_port(event.server_port))
         return self._catalog.by_name(name) if name else None
 
-    # -- witnesses
-
-    def _witness(self, event: AnyEvent, name: str) -> _Observation | None:
-        """A new observation, or None if another input has told this event: then it is one more witness of it."""
-        key = (event.client, event.client_port, event.server, event.server_port, event.kind, *_label(event))
-        telling = self._tellings.get(key)
-        if telling is None:
-            telling = self._tellings[key] = _Telling(event.ts)
-            if len(self._tellings) > MOST_TELLINGS:
-                self._tellings.popitem(last=False)
-                self.unmatched += 1
-        telling.last = event.ts
-        self._tellings.move_to_end(key)
-        known = telling.observations
-        while known and event.ts - known[0].event.ts > WITNESS_SPAN:
-            del known[0]
-            telling.forgotten += 1
-        ordinal = max(telling.told.get(event.input, 0), telling.forgotten)
-        observation = known[ordinal - telling.forgotten] if ordinal < telling.forgotten + len(known) else None
-        if observation is not None and not _rotated(observation.event, event):
-            telling.told[event.input] = ordinal + 1
-            if isinstance(event, Hello) and event.transport == "quic":
-                # Zeek's ssl.log has a row for a QUIC session too, which does not say that it is one.
-                observation.event = msgspec.structs.replace(observation.event, transport="quic")
-            if event.source not in (observation.event.source, *observation.also):
-                observation.also += (event.source,)
-            self.merged += 1
-            return None
-        observation = _Observation(event, name)
-        known.append(observation)
-        telling.told[event.input] = telling.forgotten + len(known)
-        return observation
-
     # -- upstream views
 
     def _rank(self, client: str) -> int:
@@ -295,7 +237,7 @@ class Meet:
             if self._asks is not None:
                 self._unindex(self._asks, ask)
 
-    def _settle(self, observation: _Observation, service: Service) -> Iterator[Visit]:
+    def _settle(self, observation: Observation, service: Service) -> Iterator[Visit]:
         """Give a held observation to the client it was made for; else it is the resolver's or proxy's own visit."""
         client = self._on_whose_behalf(observation)
         if client is None:
@@ -306,7 +248,7 @@ class Meet:
             observation.upstream = True
             self._add(visit, observation)
 
-    def _on_whose_behalf(self, observation: _Observation) -> _Ask | None:
+    def _on_whose_behalf(self, observation: Observation) -> _Ask | None:
         """The nearest ask for the name by a client further from the world: a host's before a proxy's."""
         ts, minimised = observation.event.ts, isinstance(observation.event, DnsQuery)
         for rank in range(self._rank(observation.event.client)):
@@ -320,7 +262,7 @@ class Meet:
 
     # -- visits
 
-    def _fold(self, observation: _Observation, service: Service) -> Iterator[Visit]:
+    def _fold(self, observation: Observation, service: Service) -> Iterator[Visit]:
         event = observation.event
         key = (event.client, service.id)
         visit = self._open.get(key)
@@ -341,7 +283,7 @@ class Meet:
             self.evicted += 1
             yield self._close(next(iter(self._open)))
 
-    def _add(self, visit: _OpenVisit, observation: _Observation) -> None:
+    def _add(self, visit: _OpenVisit, observation: Observation) -> None:
         weight = 1 + _length(observation.event) // LONG_TEXT
         visit.observations.append(observation)
         visit.weight += weight
@@ -361,11 +303,7 @@ class Meet:
                 break
             yield self._close(key)
         self._forget(now - 2 * UPSTREAM_SPAN)
-        while self._tellings:
-            telling = next(iter(self._tellings.values()))
-            if telling.last + WITNESS_SPAN >= now:
-                break
-            self._tellings.popitem(last=False)
+        self._witnesses.forget(now)
 
 
 def _question(answer: DnsAnswer) -> DnsQuery:
@@ -406,25 +344,6 @@ def _names_a_server(connection: Connection) -> bool:
     if connection.service in NAMED_BY_THEMSELVES:
         return False
     return connection.proto == "tcp" or (connection.proto == "udp" and connection.server_port == 443)
-
-
-def _label(event: AnyEvent) -> tuple[object, ...]:
-    """What tells apart the events of one flow and kind, spelt alike for all sources."""
-    match event:
-        case DnsQuery(name=name, qtype=qtype):
-            return (name, qtype)
-        case Hello(name=name, transport=transport):
-            return (name, transport == "connect")
-        case HttpRequest(method=method, host=host, uri=uri, decoded=decoded):
-            return (method, host, _BYTE.sub("\ufffd", uri) if decoded else unquote(uri))
-        case WhoisQuery(line=line):
-            return (line,)
-    return ()
-
-
-def _rotated(known: AnyEvent, event: AnyEvent) -> bool:
-    """Whether two inputs' records are two events of one engine, whose log was rotated between them."""
-    return known.source == event.source and known.uid == event.uid is not None and known.ts != event.ts
 
 
 def _with_parents(name: str) -> Iterator[str]:

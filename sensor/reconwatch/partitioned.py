@@ -8,30 +8,32 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from reconwatch.detectors.detector import Detector, Key
 from reconwatch.notices import Finding
-from reconwatch.sightings import Sighting
+from reconwatch.sightings import Probe, Sighting
+
+Item = TypeVar("Item", bound=Sighting | Probe)
 
 
 class StateVersionError(ValueError):
     """Stored state of another version of its detector: it is not guessed at."""
 
 
-class Partition:
+class Partition(Generic[Item]):
     """A share of the keys. Holds nothing but bytes between calls, so it can be stored, moved and taken up again."""
 
-    def __init__(self, detectors: Iterable[Detector[Any]]) -> None:
+    def __init__(self, detectors: Iterable[Detector[Any, Item]]) -> None:
         self._detectors = {detector.note: detector for detector in detectors}
         self._decoders = {note: msgspec.msgpack.Decoder(d.state) for note, d in self._detectors.items()}
         self._encoder = msgspec.msgpack.Encoder()
         self.stored: dict[tuple[str, Key], tuple[int, bytes]] = {}
         """(note, key) -> (version of the state's layout, the state)."""
 
-    def observe(self, note: str, key: Key, sighting: Sighting) -> tuple[Finding, ...]:
+    def observe(self, note: str, key: Key, sighting: Item) -> tuple[Finding, ...]:
         """One sighting for one key."""
         state = self._load(note, key)
         found = self._detectors[note].observe(state, sighting)
@@ -54,17 +56,17 @@ class Partition:
         return self._decoders[note].decode(state)
 
 
-class PartitionedRunner:
+class PartitionedRunner(Generic[Item]):
     """N partitions behind one door, with the face of `Runner`."""
 
-    def __init__(self, detectors: Iterable[Detector[Any]], partitions: int) -> None:
+    def __init__(self, detectors: Iterable[Detector[Any, Item]], partitions: int) -> None:
         self._detectors = tuple(detectors)
         self.partitions = [Partition(self._detectors) for _ in range(partitions)]
         self._watermark = float("-inf")
         self.late = 0
         """Sightings for windows that were closed already."""
 
-    def observe(self, sighting: Sighting) -> Iterator[Finding]:
+    def observe(self, sighting: Item) -> Iterator[Finding]:
         """Send the sighting to each key's partition."""
         for detector in self._detectors:
             for key in detector.keys(sighting):
@@ -83,7 +85,7 @@ class PartitionedRunner:
         """The end of all sightings."""
         return self.advance(float("inf"))
 
-    def _of(self, note: str, key: Key) -> Partition:
+    def _of(self, note: str, key: Key) -> Partition[Item]:
         # Not hash(): it differs from process to process.
         digest = zlib.crc32("\x1f".join((note, *key.parts, repr(key.start))).encode("utf-8", "surrogatepass"))
         return self.partitions[digest % len(self.partitions)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,13 +15,16 @@ from reconwatch.catalog import Catalog
 from reconwatch.catalog.reverse import reverse_service
 from reconwatch.catalog.world import Facts, Tool, World
 from reconwatch.desk import Desk
-from reconwatch.detectors import detectors
+from reconwatch.detectors import detectors, probe_detectors
+from reconwatch.detectors.contacts import Contacts
 from reconwatch.detectors.runner import Runner
-from reconwatch.events import AnyEvent, DnsQuery, told_name
+from reconwatch.detectors.scans import Scans
+from reconwatch.events import AnyEvent, Connection, DnsQuery, told_name
 from reconwatch.interest import Lookout
 from reconwatch.meet import Meet
 from reconwatch.notices import Finding, Notice
 from reconwatch.ordering import Sorter
+from reconwatch.probing import Probing, connection_detail, interest_of
 from reconwatch.prose import counted
 from reconwatch.sift import Sift
 from reconwatch.sightings import Sighting
@@ -59,26 +63,43 @@ class Replay:
         self._watched = Catalog([*self.catalog.services.values(), reverse_service(self.site.owned.ranges)])
         self._blindness = Blindness(self.catalog)
         self._meet = Meet(self._watched, self.site.roles_of, self.site.is_inside)
+        self._probing = Probing(self.site, world)
+        self._contacts = Contacts()
+        self._scans = Scans(
+            self._contacts, self._probing.actor, self.site.owned_range, self._probing.crawls, self.site.thresholds
+        )
         self._runner = Runner(
             detectors(self.site.thresholds, lambda used, order: _named(world.likely_tools(used, order)))
         )
+        self._probe_runner = Runner(probe_detectors(self.site.thresholds))
 
     def notices(self) -> Iterator[Notice]:
         """The last word on every notice, in order of time."""
-        with Sorter[AnyEvent](AnyEvent, _when) as events, closing(self._events()) as told:
+        with (
+            Sorter[AnyEvent](AnyEvent, _when) as events,
+            Sorter[AnyEvent](AnyEvent, _when) as probes,
+            closing(self._events()) as told,
+        ):
             for event in told:
+                if self._probing.from_outside(event):
+                    if not isinstance(event, Connection) or not self._contact(event):
+                        probes.add(event)
+                    continue
                 self._blindness.watch(event)
                 events.add(event)
+                if self._probing.touches_bait(event):
+                    probes.add(event)
             with Sorter[Sighting](Sighting, lambda s: (s.ts, s.service, s.actor.ip)) as sightings:
                 for sighting in self._sightings(events):
                     sightings.add(sighting)
                 with Sorter[Notice](Notice, lambda n: (n.ts, n.note, n.services, n.id)) as notices:
-                    for notice in _last_words(self._findings(sightings)):
+                    found = chain(self._findings(sightings), self._probe_findings(probes), self._scans.findings())
+                    for notice in _last_words(found):
                         notices.add(notice)
                     yield from notices
 
     def _events(self) -> Generator[AnyEvent, None, None]:
-        lookout = Lookout(self.catalog.interest() | self._watched.interest())
+        lookout = Lookout(self.catalog.interest() | self._watched.interest() | interest_of(self.site))
         shared = Inputs(lookout, self.funnel, self.warn, self.progress, self.jobs, self.worth_workers)
         return read_inputs(self.inputs, shared, self.accounts)
 
@@ -97,6 +118,23 @@ class Replay:
             yield from self._runner.advance(sighting.ts)
             yield from self._runner.observe(sighting)
         yield from self._runner.close()
+
+    def _contact(self, event: Connection) -> bool:
+        """Count a connection from outside among the contacts; whether that is all that can be made of it."""
+        contact = self._probing.contact(event)
+        if contact is not None:
+            probing, answered = contact
+            self._contacts.add(
+                event.ts, event.client, event.server, event.proto, event.server_port, probing, answered,
+                lambda: (event.source, event.uid, connection_detail(event)),
+            )  # fmt: skip
+        return not self._probing.scanned(event.client, None) and not self._probing.touches_bait(event)
+
+    def _probe_findings(self, probes: Iterable[AnyEvent]) -> Iterator[Finding]:
+        for probe in self._probing.probes(probes):
+            yield from self._probe_runner.advance(probe.ts)
+            yield from self._probe_runner.observe(probe)
+        yield from self._probe_runner.close()
 
     @property
     def unreadable(self) -> bool:

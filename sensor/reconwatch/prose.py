@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def counted(count: int, noun: str) -> str:
-    """A number with its noun: `1 file`, `2,000 files`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def counted(count: int, noun: str, many: str | None = None) -> str:
+    """A number with its noun: `1 file`, `2,000 files`; `many` is the plural of a noun that needs more than an s."""
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
 
 
 def shortened(words: Sequence[str], most: int = 3) -> str:

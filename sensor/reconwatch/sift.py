@@ -76,9 +76,9 @@ class Sift:
             target_kinds=tuple(sorted({witness_kind(w.event) for w in naming})),
             connected=visit.counted != NAMES or service.asked_in_dns or not self._sees_connections,
             strong=service.visit == "strong" and service.state == "active",
-            evidence=tuple(map(_evidence, shown)),
+            evidence=tuple(map(evidence_of, shown)),
             evidence_total=len(visit.events),
-            naming=tuple(map(_evidence, _ends(naming))),
+            naming=tuple(map(evidence_of, _ends(naming))),
             naming_total=len(naming),
             minutes=visit.minutes,
             names=visit.names,
@@ -196,7 +196,8 @@ def witness_kind(event: AnyEvent) -> str:
     return event.kind
 
 
-def _evidence(witnessed: Witnessed) -> Evidence:
+def evidence_of(witnessed: Witnessed) -> Evidence:
+    """An event as a person is shown it."""
     event = witnessed.event
     return Evidence(
         ts=event.ts,

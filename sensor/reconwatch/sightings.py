@@ -127,3 +127,61 @@ class Sighting(msgspec.Struct, frozen=True, tag_field="type", tag="lookup"):
     """Requests that programs make, not people: a log's entries, a search's answer as JSON."""
     ct_starts: tuple[tuple[float, str, int], ...] = ()
     """(time, log, first entry) of each read of a log's entries."""
+
+
+class Bait(msgspec.Struct, frozen=True):
+    """A bait of site.yaml that was touched."""
+
+    kind: Literal["name", "address", "path"]
+    value: str
+    planted: str | None
+
+
+class Scanned(msgspec.Struct, frozen=True):
+    """The crawler that a probe comes from."""
+
+    id: str
+    """Of the catalog's scanners."""
+    name: str
+    operator: str
+    databases: tuple[str, ...]
+    """Catalog ids of the services that it fills."""
+    kind: Literal["database", "survey", "on-demand"]
+    by: tuple[Literal["range", "name", "agent"], ...]
+    """What gave it away: a listed range, its reverse name, its user agent."""
+    sure: bool
+    """A range of its own, or two signs that agree: an agent or a rented address alone can be anybody's."""
+
+
+class Probe(msgspec.Struct, frozen=True, tag_field="type", tag="probe"):
+    """One thing that somebody outside did to an asset of ours. Pure data: a function of the event, catalog and site."""
+
+    ts: float
+    actor: Actor
+    server: str
+    port: int | None
+    asset: str | None
+    """The line of site.yaml that owns the server; None where the bait alone makes it a probe."""
+    kind: str
+    """The kind of event that told it, as an input can or cannot hold it."""
+    evidence: Evidence
+    name: str | None = None
+    """The server name, host or asked name; None if there was none."""
+    zone: str | None = None
+    """Our domain that the name is, or is under."""
+    proto: str | None = None
+    """Of a connection."""
+    opening: bool | None = None
+    qtype: int | None = None
+    rcode: int | None = None
+    """Of an answer."""
+    records: int | None = None
+    walked: bool = False
+    method: str | None = None
+    uri: str | None = None
+    agent: str | None = None
+    status: int | None = None
+    scanner: Scanned | None = None
+    tool: str | None = None
+    """Name of a scanning client that it gives away."""
+    canaries: tuple[Bait, ...] = ()

@@ -10,9 +10,12 @@ from reconwatch.detectors.ct_log_scraping import CtLogScraping
 from reconwatch.detectors.database_lookup import DatabaseLookup
 from reconwatch.detectors.detector import Detector, Key, Threshold
 from reconwatch.detectors.enumeration_sweep import EnumerationSweep, Likely
+from reconwatch.detectors.probed import ProbeDetector
 from reconwatch.detectors.recon_tool import ReconTool
 from reconwatch.detectors.reverse_sweep import ReverseSweep
+from reconwatch.detectors.scans import Scans
 from reconwatch.detectors.targeted_search import TargetedSearch
+from reconwatch.sightings import Probe, Sighting
 
 __all__ = ["DETECTORS", "Detector", "Key", "Likely", "Threshold", "default_thresholds", "detectors"]
 
@@ -27,10 +30,20 @@ DETECTORS = (
 )
 
 
+PROBE_DETECTORS: tuple[type[ProbeDetector[Any]], ...] = ()
+"""Of single probes; scans are told from contacts (`scans.Scans`)."""
+
+
+def probe_detectors(thresholds: Mapping[str, Mapping[str, float]] | None = None) -> tuple[Detector[Any, Probe], ...]:
+    """Every detector of probes, with the site's thresholds (note -> name -> number) in place of its own."""
+    given = thresholds or {}
+    return tuple(each(given.get(each.note)) for each in PROBE_DETECTORS)
+
+
 def detectors(
     thresholds: Mapping[str, Mapping[str, float]] | None = None, likely: Likely = lambda used, order: ()
-) -> tuple[Detector[Any], ...]:
-    """Every detector, with the site's thresholds (note -> name -> number) in place of its own.
+) -> tuple[Detector[Any, Sighting], ...]:
+    """Every detector of lookups, with the site's thresholds (note -> name -> number) in place of its own.
 
     `likely` tells which tool a sweep resembles; without it, sweeps are attributed to none.
     """
@@ -43,4 +56,7 @@ def detectors(
 
 def default_thresholds() -> dict[str, dict[str, float]]:
     """Note -> name -> default: what a site may change."""
-    return {d.note: {name: each.default for name, each in d.thresholds.items()} for d in DETECTORS}
+    given = dict(Scans.thresholds)
+    given |= {each.note: each.thresholds for each in DETECTORS}
+    given |= {each.note: each.thresholds for each in PROBE_DETECTORS}
+    return {note: {name: each.default for name, each in named.items()} for note, named in given.items()}

@@ -8,7 +8,7 @@ from typing import ClassVar, Generic, NamedTuple, Protocol, TypeVar
 import msgspec
 
 from reconwatch.notices import Finding
-from reconwatch.sightings import Sighting
+from reconwatch.sightings import Probe, Sighting
 
 
 class Key(msgspec.Struct, frozen=True, order=True):
@@ -33,9 +33,10 @@ class Threshold(NamedTuple):
 
 
 State = TypeVar("State", bound=msgspec.Struct)
+Item = TypeVar("Item", bound=Sighting | Probe, contravariant=True)
 
 
-class Detector(Protocol, Generic[State]):
+class Detector(Protocol, Generic[State, Item]):
     """One behaviour.
 
     Its state is a plain serialisable value, bounded whatever is observed, and a function of the *set* of sightings
@@ -49,7 +50,7 @@ class Detector(Protocol, Generic[State]):
     state: ClassVar[type[msgspec.Struct]]
     thresholds: ClassVar[Mapping[str, Threshold]]
 
-    def keys(self, sighting: Sighting) -> tuple[Key, ...]:
+    def keys(self, sighting: Item) -> tuple[Key, ...]:
         """The states that the sighting belongs to; none if it is nothing to this detector."""
         ...
 
@@ -57,7 +58,7 @@ class Detector(Protocol, Generic[State]):
         """The state of a key of which nothing was seen yet."""
         ...
 
-    def observe(self, state: State, sighting: Sighting) -> tuple[Finding, ...]:
+    def observe(self, state: State, sighting: Item) -> tuple[Finding, ...]:
         """Take the sighting into the state; say what is found now, nothing below the threshold."""
         ...
 

@@ -2,40 +2,29 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import ClassVar, Generic, TypeVar
+from abc import ABC
+from typing import ClassVar, Literal, TypeVar
 
 import msgspec
 
-from reconwatch.detectors.detector import Key, Threshold
-from reconwatch.notices import Finding, Reason, notice_id
-from reconwatch.sightings import Actor, Evidence, Sighting, Target
+from reconwatch.detectors.keyed import Kept, KeyedDetector, Words
+from reconwatch.sightings import Sighting
 from reconwatch.visits import LAYERS
-from reconwatch.windows import Ends, Smallest
+
+__all__ = ["Gathered", "LookupDetector", "Words", "party"]
 
 
-class Gathered(msgspec.Struct):
+class Gathered(Kept):
     """The common part of a lookup detector's state."""
 
-    key: Key
-    actor: Actor | None = None
-    first: float = float("inf")
-    last: float = float("-inf")
-    crossed: float | None = None
-    """The sighting that crossed the threshold."""
-    counts: dict[str, int] = {}
+    counts: dict[str, int] = msgspec.field(default_factory=dict)
     """Units of `visits.LAYERS` -> how many."""
-    services: dict[str, str] = {}
+    services: dict[str, str] = msgspec.field(default_factory=dict)
     """Catalog id -> name."""
-    techniques: set[str] = set()
-    kinds: set[str] = set()
-    targets: Smallest = msgspec.field(default_factory=Smallest)
-    evidence: Ends = msgspec.field(default_factory=Ends)
 
     def gather(self, sighting: Sighting) -> None:
         """Take what every lookup notice tells of a sighting: who, what, when, and the evidence."""
-        self.actor = min(filter(None, (self.actor, sighting.actor)), key=lambda actor: actor.trusted or "")
+        self.take_actor(sighting.actor)
         self.first = min(self.first, sighting.ts)
         self.last = max(self.last, sighting.last)
         self.counts[sighting.counted] = self.counts.get(sighting.counted, 0) + sighting.count
@@ -49,91 +38,13 @@ class Gathered(msgspec.Struct):
         return next((self.counts[unit], unit) for unit in LAYERS if unit in self.counts)
 
 
-class Words(msgspec.Struct, frozen=True):
-    """What a detector says of a state above its threshold."""
-
-    count: int
-    counted: str
-    reasons: tuple[Reason, ...]
-    msg: str
-    services: tuple[str, ...]
-    evidence: tuple[Evidence, ...]
-    evidence_total: int
-    targets: tuple[Target, ...] = ()
-    techniques: tuple[str, ...] | None = None
-    """None: all that were gathered."""
-    span: tuple[float, float] | None = None
-    """First and last; None: of all that was gathered."""
-
-
 G = TypeVar("G", bound=Gathered)
 
 
-class LookupDetector(ABC, Generic[G]):
-    """A detector over a `Gathered`: a subclass says what belongs together, what to remember, and what it means."""
+class LookupDetector(KeyedDetector[G, Sighting], ABC):
+    """A detector of lookups."""
 
-    note: ClassVar[str]
-    version: ClassVar[int] = 1
-    state: ClassVar[type[msgspec.Struct]]
-    thresholds: ClassVar[Mapping[str, Threshold]] = {}
-
-    def __init__(self, thresholds: Mapping[str, float] | None = None) -> None:
-        self.limits = {name: each.default for name, each in self.thresholds.items()} | dict(thresholds or {})
-
-    @abstractmethod
-    def keys(self, sighting: Sighting) -> tuple[Key, ...]:
-        """See `Detector.keys`."""
-
-    @abstractmethod
-    def fresh(self, key: Key) -> G:
-        """See `Detector.fresh`."""
-
-    @abstractmethod
-    def remember(self, state: G, sighting: Sighting) -> None:
-        """Take the sighting into the state."""
-
-    @abstractmethod
-    def words(self, state: G, *, closing: bool) -> Words | None:
-        """What the state means; None below the threshold. `closing`: the window is over, the state is whole."""
-
-    def observe(self, state: G, sighting: Sighting) -> tuple[Finding, ...]:
-        """See `Detector.observe`."""
-        self.remember(state, sighting)
-        words = self.words(state, closing=False)
-        if words is None:
-            return ()
-        if state.crossed is None:
-            state.crossed = sighting.ts
-        return (self._finding(state, words, closing=False),)
-
-    def expire(self, state: G, watermark: float) -> tuple[Finding, ...]:
-        """See `Detector.expire`."""
-        words = self.words(state, closing=True) if state.key.end <= watermark else None
-        return () if words is None else (self._finding(state, words, closing=True),)
-
-    def _finding(self, state: G, words: Words, *, closing: bool) -> Finding:
-        assert state.actor is not None
-        first, last = words.span or (state.first, state.last)
-        return Finding(
-            id=notice_id(self.note, state.key.parts, state.key.start),
-            closing=closing,
-            ts=state.last if state.crossed is None else state.crossed,
-            note=self.note,
-            direction="lookup",
-            actor=state.actor,
-            services=words.services,
-            techniques=tuple(sorted(state.techniques)) if words.techniques is None else words.techniques,
-            targets=words.targets,
-            first=first,
-            last=last,
-            count=words.count,
-            counted=words.counted,
-            kinds=tuple(sorted(state.kinds)),
-            reasons=words.reasons,
-            evidence=words.evidence,
-            evidence_total=words.evidence_total,
-            msg=words.msg,
-        )
+    direction: ClassVar[Literal["lookup", "probe"]] = "lookup"
 
 
 def party(sighting: Sighting) -> tuple[str, str]:

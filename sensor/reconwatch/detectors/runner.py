@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from reconwatch.detectors.detector import Detector, Key
 from reconwatch.notices import Finding
 from reconwatch.shelf import MOST_VALUES, Shelf
-from reconwatch.sightings import Sighting
+from reconwatch.sightings import Probe, Sighting
+
+Item = TypeVar("Item", bound=Sighting | Probe)
 
 
-class Runner:
+class Runner(Generic[Item]):
     """Feeds sightings to detectors. Sightings may come in any order above the watermark."""
 
-    def __init__(self, detectors: Iterable[Detector[Any]], most_states: int = MOST_VALUES) -> None:
+    def __init__(self, detectors: Iterable[Detector[Any, Item]], most_states: int = MOST_VALUES) -> None:
         self._detectors = tuple(detectors)
         decoders = [msgspec.msgpack.Decoder(detector.state).decode for detector in self._detectors]
         self._states = Shelf[Any](decoders, most_states)
@@ -25,7 +27,7 @@ class Runner:
         self.late = 0
         """Sightings for windows that were closed already."""
 
-    def observe(self, sighting: Sighting) -> Iterator[Finding]:
+    def observe(self, sighting: Item) -> Iterator[Finding]:
         """What the sighting makes the detectors say."""
         for number, detector in enumerate(self._detectors):
             for key in detector.keys(sighting):

@@ -1,0 +1,267 @@
+"""`Address_Scan` and `Port_Scan`: many of our addresses, or many ports of one, by one source or by a network as one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from ipaddress import ip_network
+from typing import ClassVar
+
+from reconwatch.detectors.contacts import ENDS, ICMP, NAMES, SLOTS, Contact, Contacts, Day, Seen
+from reconwatch.detectors.detector import Threshold
+from reconwatch.notices import Finding, Reason, notice_id
+from reconwatch.prose import counted
+from reconwatch.sightings import Actor, Evidence, Target
+from reconwatch.windows import MOST_TARGETS
+
+ACTIVE_SCANNING = ("T1595.001",)
+MOST_MEMBERS = 256
+"""Members of a network that a notice lists."""
+MOST_PORTS = 10
+"""Ports that a message names."""
+
+
+class Scanned:
+    """What a notice is made of: one source, or several as one."""
+
+    def __init__(self, seen: Iterable[Seen], addresses: list[str]) -> None:
+        self.seen = list(seen)
+        self.probed: dict[int, float] = {}
+        self.visited: dict[int, float] = {}
+        for each in self.seen:
+            for mine, its in ((self.probed, each.probed), (self.visited, each.visited)):
+                for contact, ts in its.items():
+                    mine[contact] = min(ts, mine.get(contact, ts))
+        earlier = 0
+        for each in self.seen:
+            earlier |= each.earlier
+        self.tried = {contact >> 18 for contact in self.probed}
+        if len(addresses) <= SLOTS:
+            self.tried |= {number for number in range(len(addresses)) if earlier >> number & 1}
+        self.all = self.tried | {contact >> 18 for contact in self.visited}
+        self.first = min(each.first for each in self.seen)
+        self.last = max(each.last for each in self.seen)
+        self.total = sum(each.total for each in self.seen)
+        self.full = any(each.full for each in self.seen)
+
+    def crossed(self, firsts: Iterable[float], at: int) -> float:
+        """When the threshold was crossed: the time of the contact that made so many."""
+        return sorted(firsts)[:at][-1] if at else self.first
+
+    def evidence(self) -> tuple[Evidence, ...]:
+        """The first and last contacts."""
+        ends: list[Contact] = []
+        for each in self.seen:
+            ends += each.ends
+        ends.sort()
+        del ends[ENDS:-ENDS]
+        return tuple(Evidence(c.ts, "conn", c.source, c.uid, c.client, c.server, None, c.detail) for c in ends)
+
+
+class Scans:
+    """Contacts in, findings out. Not keyed like the other detectors: its memory is one table (see `contacts`)."""
+
+    note: ClassVar[str] = "Address_Scan"
+    thresholds: ClassVar[Mapping[str, Mapping[str, Threshold]]] = {
+        "Address_Scan": {
+            "addresses": Threshold(10, "distinct addresses of ours a day that were tried without a conversation"),
+            "visited": Threshold(
+                64, "distinct addresses a day, conversations included: nobody has business with so many"
+            ),
+            "members": Threshold(4, "sources of one /24 that try different addresses for the same ports: one plan"),
+        },
+        "Port_Scan": {"ports": Threshold(15, "distinct ports of one address a day that were tried in vain or left")},
+    }
+
+    def __init__(
+        self,
+        contacts: Contacts,
+        actor: Callable[[str, float], Actor],
+        asset: Callable[[str], str | None],
+        crawls: Callable[[str], bool] = lambda ip: False,
+        thresholds: Mapping[str, Mapping[str, float]] | None = None,
+    ) -> None:
+        """`actor` and `asset`: who an address is at a time, and which line of site.yaml owns one.
+
+        `crawls`: whether an address is surely a known crawler's, whose visits `Scanner_Crawl` tells.
+        """
+        self._contacts = contacts
+        self._actor, self._asset, self._crawls = actor, asset, crawls
+        given = thresholds or {}
+        self._limits = {
+            note: {name: given.get(note, {}).get(name, each.default) for name, each in names.items()}
+            for note, names in self.thresholds.items()
+        }
+
+    def findings(self, before: float = float("inf")) -> Iterator[Finding]:
+        """The closing words of the days that are over by `before`."""
+        for day in self._contacts.close(before):
+            yield from self._of_day(day)
+
+    def _of_day(self, day: Day) -> Iterator[Finding]:
+        limits = self._limits["Address_Scan"]
+        addresses = self._contacts.addresses
+        together: set[str] = set()
+        for network, members in self._plans(day):
+            together |= members.keys()
+            yield self._address_scan(day, network, Scanned(members.values(), addresses), tuple(sorted(members)))
+        for key, seen in day.sources.items():
+            many = len(seen.probed) + len(seen.visited) + seen.earlier.bit_count()
+            if many < min(limits["addresses"], self._limits["Port_Scan"]["ports"]):
+                continue
+            if self._expected(key, seen.first):
+                continue
+            scanned = Scanned([seen], addresses)
+            if key not in together and (
+                len(scanned.tried) >= limits["addresses"] or len(scanned.all) >= limits["visited"]
+            ):
+                yield self._address_scan(day, key, scanned, ())
+            yield from self._port_scans(day, key, scanned)
+        for row in day.rows.tried(int(limits["addresses"]), len(addresses)):
+            if row.ip not in day.sources and not self._expected(row.ip, row.first):
+                yield self._sketched(day, row.ip, row.addresses, row.bits, row.first, row.last)
+
+    def _expected(self, key: str, ts: float) -> bool:
+        """Whether a source is one of ours that stands for others, or a crawler."""
+        ip = key.partition("/")[0]
+        actor = self._actor(ip, ts)
+        return actor.stands_for_others or "balancer" in actor.role or self._crawls(ip)
+
+    def _plans(self, day: Day) -> Iterator[tuple[str, dict[str, Seen]]]:
+        """Networks whose sources share the addresses out among them: (network, source -> what it did)."""
+        limits = self._limits["Address_Scan"]
+        near: defaultdict[str, dict[str, Seen]] = defaultdict(dict)
+        for key, seen in day.sources.items():
+            if seen.probed and not self._expected(key, seen.first):
+                near[_around(key)][key] = seen
+        for network, members in near.items():
+            if len(members) < limits["members"]:
+                continue
+            tried = [{contact >> 18 for contact in seen.probed} for seen in members.values()]
+            union = set().union(*tried)
+            ports = set.intersection(*({contact & 0x3FFFF for contact in seen.probed} for seen in members.values()))
+            if len(union) >= limits["addresses"] and ports and 2 * sum(map(len, tried)) <= 3 * len(union):
+                yield network, members
+
+    def _address_scan(self, day: Day, key: str, scanned: Scanned, members: tuple[str, ...]) -> Finding:
+        addresses, count = self._contacts.addresses, len(scanned.all)
+        evidence = scanned.evidence()
+        every = tuple(range(1, len(evidence) + 1))
+        least = "at least " if scanned.full else ""
+        ports = _ports(scanned)
+        who = f"{counted(len(members), 'source')} of {key}" if members else key
+        reasons = [Reason(15, f"tried {least}{len(scanned.tried)} of our addresses and talked to none of them", every)]
+        talked = scanned.all & {contact >> 18 for contact in scanned.visited}
+        if talked and talked & scanned.tried:
+            reasons[0] = Reason(15, f"tried {least}{len(scanned.tried)} of our addresses", every)
+            reasons.append(Reason(10, f"talked to {len(talked)} of those that it found", every))
+        elif not scanned.tried:
+            reasons[0] = Reason(15, f"talked to {count} of our addresses, more than anybody has business with", every)
+        dark = scanned.tried - day.answering
+        if 2 * len(dark) >= len(scanned.tried) > 0:
+            reasons.append(Reason(10, f"{len(dark)} of them answer nobody: there is nothing to visit", every))
+        if members:
+            reasons.append(Reason(15, f"{len(members)} sources of one network shared the addresses out", every))
+        firsts: dict[int, float] = {}
+        for contact, ts in (*scanned.probed.items(), *scanned.visited.items()):
+            firsts[contact >> 18] = min(ts, firsts.get(contact >> 18, ts))
+        return self._finding(
+            "Address_Scan", (key,), day, scanned, members,
+            ts=scanned.crossed(firsts.values(), int(self._limits["Address_Scan"]["addresses"])),
+            targets=self._targets(addresses[number] for number in scanned.all),
+            count=count, counted="addresses", reasons=tuple(reasons), evidence=evidence,
+            msg=f"{who} tried {least}{counted(count, 'address', 'addresses')} of ours ({ports})",
+        )  # fmt: skip
+
+    def _port_scans(self, day: Day, key: str, scanned: Scanned) -> Iterator[Finding]:
+        by_address: defaultdict[int, dict[int, float]] = defaultdict(dict)
+        for contact, ts in scanned.probed.items():
+            by_address[contact >> 18][contact & 0x3FFFF] = ts
+        for number, ports in sorted(by_address.items()):
+            if len(ports) < self._limits["Port_Scan"]["ports"]:
+                continue
+            server = self._contacts.addresses[number]
+            evidence = _of_one(scanned, key, server, ports)
+            every = tuple(range(1, len(evidence) + 1))
+            least = "at least " if scanned.full else ""
+            reasons = [Reason(20, f"tried {least}{len(ports)} ports of one address", every)]
+            talked = {contact & 0xFFFF for contact in scanned.visited if contact >> 18 == number}
+            if talked:
+                found = ", ".join(map(str, sorted(talked)[:MOST_PORTS]))
+                reasons.append(Reason(10, f"talked to what it found there (port {found})", every))
+            yield self._finding(
+                "Port_Scan", (key, server), day, scanned, (),
+                ts=scanned.crossed(ports.values(), int(self._limits["Port_Scan"]["ports"])),
+                span=(min(ports.values()), max(ports.values())),
+                targets=self._targets([server]),
+                count=len(ports), counted="ports", reasons=tuple(reasons), evidence=evidence,
+                msg=f"{key} tried {least}{len(ports)} ports of {server}",
+            )  # fmt: skip
+
+    def _sketched(self, day: Day, key: str, count: int, bits: int, first: float, last: float) -> Finding:
+        """A scan of which only a row is left."""
+        addresses = self._contacts.addresses
+        exact = len(addresses) <= SLOTS
+        tried = [addresses[number] for number in range(len(addresses)) if bits >> number & 1] if exact else []
+        about = "" if exact else "about "
+        return Finding(
+            id=notice_id("Address_Scan", (key,), day.start), closing=True, ts=last, note="Address_Scan",
+            direction="probe", actor=self._actor(key.partition("/")[0], first), services=(),
+            techniques=ACTIVE_SCANNING, targets=self._targets(tried), first=first, last=last, count=count,
+            counted="addresses", kinds=("conn",),
+            reasons=(Reason(15, f"tried {about}{count} of our addresses; too many sources came to keep more of it"),),
+            evidence=(), evidence_total=0, msg=f"{key} tried {about}{count} addresses of ours",
+        )  # fmt: skip
+
+    def _targets(self, ips: Iterable[str]) -> tuple[Target, ...]:
+        targets = [Target("ip", ip, asset) for ip in ips if (asset := self._asset(ip)) is not None]
+        return tuple(sorted(targets, key=lambda target: target.place)[:MOST_TARGETS])
+
+    def _finding(
+        self, note: str, key: tuple[str, ...], day: Day, scanned: Scanned, members: tuple[str, ...], *,
+        ts: float, targets: tuple[Target, ...], count: int, counted: str, reasons: tuple[Reason, ...],
+        evidence: tuple[Evidence, ...], msg: str, span: tuple[float, float] | None = None,
+    ) -> Finding:  # fmt: skip
+        used = sorted(set().union(*(each.actors for each in scanned.seen)))
+        one = used[0] if len(used) == 1 else key[0]
+        base = self._actor(used[0], scanned.first)
+        several = members or (tuple(used) if len(used) > 1 else ())
+        actor = Actor(one, base.role, base.trusted, members=several[:MOST_MEMBERS])
+        first, last = span or (scanned.first, scanned.last)
+        return Finding(
+            id=notice_id(note, key, day.start), closing=True, ts=ts, note=note, direction="probe", actor=actor,
+            services=(), techniques=ACTIVE_SCANNING, targets=targets, first=first, last=last, count=count,
+            counted=counted, kinds=("conn",), reasons=reasons, evidence=evidence, evidence_total=scanned.total, msg=msg,
+        )  # fmt: skip
+
+
+def _of_one(scanned: Scanned, key: str, server: str, ports: Mapping[int, float]) -> tuple[Evidence, ...]:
+    """The first and last contacts with one address."""
+    known = {(each.ts, each.dst): each for each in scanned.evidence()}
+    ends = sorted((ts, port) for port, ts in ports.items())
+    if len(ends) > 2 * ENDS:
+        ends = ends[:ENDS] + ends[-ENDS:]
+    source = next(iter(known.values())).source if known else ""
+    return tuple(
+        known.get((ts, server))
+        or Evidence(ts, "conn", source, None, key, server, None, f"{_port(port)}, left or in vain")
+        for ts, port in ends
+    )
+
+
+def _port(port: int) -> str:
+    what = NAMES[port >> 16].upper()
+    return f"{what} echo request" if port >> 16 == ICMP else f"{what} to port {port & 0xFFFF}, in vain or left"
+
+
+def _around(key: str) -> str:
+    """The network whose sources may act as one: a /24, or in IPv6 a /48."""
+    ip = key.partition("/")[0]
+    return str(ip_network(f"{ip}/{48 if ':' in ip else 24}", strict=False))
+
+
+def _ports(scanned: Scanned) -> str:
+    """What was tried, in words."""
+    tried = sorted({contact & 0x3FFFF for contact in scanned.probed or scanned.visited})
+    named = [NAMES[port >> 16].upper() + (f" {port & 0xFFFF}" if port >> 16 != 3 else "") for port in tried]
+    return ", ".join(named) if len(named) <= MOST_PORTS else f"{len(named)} ports"

@@ -1,0 +1,200 @@
+"""Gives what comes from outside its meaning, or drops it: who does what to which asset of ours. Pure.
+
+A probe is a single event: what belongs together is for the detectors to say, for it is what differs between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Any, Literal
+
+from reconwatch.catalog.world import Facts, Scanner, World
+from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, told_name
+from reconwatch.interest import Interest
+from reconwatch.sift import QTYPES, evidence_of, witness_kind
+from reconwatch.sightings import Actor, Bait, Evidence, Probe, Scanned
+from reconwatch.site import Canary, Site
+from reconwatch.visits import Witnessed
+from reconwatch.witnesses import Witnesses
+
+REPLYING = frozenset({53, 123, 443, 853, 3478})
+"""Ports that servers answer from over UDP: DNS, NTP, QUIC, STUN."""
+
+RCODES = {0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED", 9: "NOTAUTH"}
+
+
+def interest_of(site: Site) -> Interest:
+    """What a site's owner needs to see of what is sent to his networks, and of his baits wherever they turn up."""
+    baits = {kind: {bait.value for bait in site.canaries if bait.kind == kind} for kind in ("name", "address")}
+    networks = {str(network) for network in site.owned.ranges} | baits["address"]
+    return Interest(names=frozenset(baits["name"]), networks=frozenset(networks))
+
+
+class Probing:
+    """A function of event, catalog and site. Events come in order of time."""
+
+    def __init__(self, site: Site, world: World | None = None) -> None:
+        self._site = site
+        self._world = world or World(Facts())
+        self._baits = Baits(site.canaries)
+        self._witnesses = Witnesses()
+        self.scanned = lru_cache(maxsize=65_536)(self._scanned)
+
+    @property
+    def merged(self) -> int:
+        """Records that told an event which another input had told already."""
+        return self._witnesses.merged
+
+    def from_outside(self, event: AnyEvent) -> bool:
+        """Whether somebody outside did it to an address of ours."""
+        return self._site.owns(event.server) and not self._site.is_inside(event.client)
+
+    def contact(self, event: Connection) -> tuple[bool, bool] | None:
+        """Of a connection from outside: (whether it was no conversation, whether the server answered).
+
+        None if it is no opening: a reply, backscatter, the rest of what began before. A datagram from the port of a
+        common service to a high one is a reply, whoever a log says began it.
+        """
+        if event.proto == "udp":
+            if event.client_port in REPLYING and (event.server_port or 0) >= 1024:
+                return None
+            return event.answered is False, bool(event.answered)
+        if not event.opening:
+            return None
+        return not event.spoke, bool(event.answered)
+
+    def touches_bait(self, event: AnyEvent) -> bool:
+        """Whether a bait is in it, whoever did it."""
+        return bool(self._baits) and any(self._baits.touched(event))
+
+    def probes(self, events: Iterable[AnyEvent]) -> Iterator[Probe]:
+        """The probes among events, each once however many inputs told it."""
+        for event in events:
+            self._witnesses.forget(event.ts)
+            if self._witnesses.observe(event, "") is not None:
+                yield self.probe(event)
+
+    def probe(self, event: AnyEvent) -> Probe:
+        """The probe that an event is."""
+        name = told_name(event)
+        agent = event.user_agent if isinstance(event, HttpRequest) else None
+        tool = self._world.tools_by_agent(agent) if agent else None
+        return Probe(
+            ts=event.ts,
+            actor=self.actor(event.client, event.ts),
+            server=event.server,
+            port=event.server_port,
+            asset=self._site.owned_range(event.server),
+            kind=witness_kind(event),
+            evidence=_evidence(event),
+            name=name,
+            zone=self._site.owned_domain(name) if name else None,
+            agent=agent,
+            scanner=self.scanned(event.client, agent),
+            tool=tool.name if tool is not None and tool.kind != "everyday" else None,
+            canaries=tuple(self._baits.touched(event)),
+            **_facts(event),
+        )
+
+    def actor(self, ip: str, ts: float) -> Actor:
+        """Who an address is at a time (UTC epoch seconds)."""
+        trust = self._site.trust(ip, ts, "probe")
+        return Actor(ip=ip, role=self._site.roles_of(ip), trusted=trust.reason if trust is not None else None)
+
+    def crawls(self, ip: str) -> bool:
+        """Whether an address is surely a known crawler's."""
+        scanned = self.scanned(ip, None)
+        return scanned is not None and scanned.sure
+
+    def _scanned(self, ip: str, agent: str | None) -> Scanned | None:
+        """The crawler by its address, else by what it says of itself."""
+        listed = self._world.scanner_of(ip)
+        claimed = self._world.scanner_by_agent(agent) if agent else None
+        scanner = listed or claimed
+        if scanner is None:
+            return None
+        by: list[Literal["range", "name", "agent"]] = []
+        if scanner is listed:
+            by.append("range")
+        if scanner is claimed:
+            by.append("agent")
+        return _as_scanned(scanner, tuple(by), sure=len(by) > 1 or (scanner is listed and not scanner.rented))
+
+
+def _as_scanned(scanner: Scanner, by: tuple[Literal["range", "name", "agent"], ...], *, sure: bool) -> Scanned:
+    return Scanned(scanner.id, scanner.name, scanner.operator, scanner.databases, scanner.kind, by, sure)
+
+
+class Baits:
+    """The canaries of a site, and what touches them."""
+
+    def __init__(self, canaries: Iterable[Canary]) -> None:
+        self._by_kind: dict[str, dict[str, Bait]] = {"name": {}, "address": {}, "path": {}}
+        for each in canaries:
+            self._by_kind[each.kind].setdefault(each.value, Bait(each.kind, each.value, each.planted))
+
+    def __bool__(self) -> bool:
+        return any(self._by_kind.values())
+
+    def touched(self, event: AnyEvent) -> Iterator[Bait]:
+        """The baits in an event: as the name it says, as an address of either side, as the path it asks for."""
+        if isinstance(event, DnsAnswer):
+            return  # an answer touches nothing: its question did
+        name = told_name(event)
+        if name is not None and (bait := self._by_kind["name"].get(name.rstrip("."))) is not None:
+            yield bait
+        for address in (event.server, event.client):
+            if (bait := self._by_kind["address"].get(address)) is not None:
+                yield bait
+        if isinstance(event, HttpRequest):
+            path = event.uri.partition("?")[0].partition("#")[0]
+            if (bait := self._by_kind["path"].get(path)) is not None:
+                yield bait
+
+
+def _facts(event: AnyEvent) -> dict[str, Any]:
+    """What a kind of event tells beside ends and names; fields of `Probe`."""
+    match event:
+        case Connection(proto=proto, opening=opening):
+            return {"proto": proto, "opening": opening}
+        case DnsQuery(qtype=qtype):
+            return {"qtype": qtype}
+        case DnsAnswer(qtype=qtype, rcode=rcode, records=records, walked=walked):
+            return {"qtype": qtype, "rcode": rcode, "records": records, "walked": walked}
+        case HttpRequest(method=method, uri=uri, status=status):
+            return {"method": method, "uri": uri, "status": status}
+    return {}
+
+
+def _evidence(event: AnyEvent) -> Evidence:
+    match event:
+        case Connection():
+            detail = connection_detail(event)
+        case DnsAnswer(name=name, qtype=qtype, rcode=rcode):
+            said = "an answer" if rcode is None else RCODES.get(rcode, f"code {rcode}")
+            detail = f"{said} to {'?' if qtype is None else QTYPES.get(qtype, qtype)} {name}"
+        case Hello(name=name, transport=transport):
+            detail = f"{transport.upper()} hello to port {event.server_port}, {f'for {name}' if name else 'no name'}"
+        case _:
+            detail = ""
+    shown = evidence_of(Witnessed(event, told_name(event) or event.server))
+    return shown if not detail else Evidence(
+        shown.ts, shown.kind, shown.source, shown.uid, shown.src, shown.dst, shown.host, detail
+    )  # fmt: skip
+
+
+def connection_detail(event: Connection) -> str:
+    """A connection in words, as far as the source can tell."""
+    if event.proto == "icmp":
+        return "ICMP echo request"
+    what = f"{event.proto.upper()} to port {event.server_port}"
+    if event.proto == "udp":
+        return f"{what}{'' if event.answered is not False else ', no answer'}"
+    if event.spoke:
+        return f"{what}, the client spoke"
+    if event.established:
+        return f"{what}, opened and left"
+    if event.answered:
+        return f"{what}, open, given up half-way"
+    return f"{what}, not answered or refused"
