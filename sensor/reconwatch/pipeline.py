@@ -24,7 +24,7 @@ from reconwatch.interest import Lookout
 from reconwatch.meet import Meet
 from reconwatch.notices import Finding, Notice
 from reconwatch.ordering import Sorter
-from reconwatch.probing import Probing, connection_detail, interest_of
+from reconwatch.probing import Probing, contact_words, interest_of
 from reconwatch.prose import counted
 from reconwatch.sift import Sift
 from reconwatch.sightings import Sighting
@@ -64,7 +64,7 @@ class Replay:
         self._blindness = Blindness(self.catalog)
         self._meet = Meet(self._watched, self.site.roles_of, self.site.is_inside)
         self._probing = Probing(self.site, world)
-        self._contacts = Contacts()
+        self._contacts = Contacts(contact_words)
         self._scans = Scans(
             self._contacts, self._probing.actor, self.site.owned_range, self._probing.crawls, self.site.thresholds
         )
@@ -81,8 +81,9 @@ class Replay:
             closing(self._events()) as told,
         ):
             for event in told:
-                if self._probing.from_outside(event):
-                    if not isinstance(event, Connection) or not self._contact(event):
+                known = self._probing.knows(event.client)
+                if self._probing.from_outside(event, known):
+                    if not isinstance(event, Connection) or self._contact(event, known):
                         probes.add(event)
                     continue
                 self._blindness.watch(event)
@@ -119,16 +120,15 @@ class Replay:
             yield from self._runner.observe(sighting)
         yield from self._runner.close()
 
-    def _contact(self, event: Connection) -> bool:
-        """Count a connection from outside among the contacts; whether that is all that can be made of it."""
+    def _contact(self, event: Connection, known: bool) -> bool:
+        """Count a connection from outside among the contacts; whether there is more to it."""
         contact = self._probing.contact(event)
         if contact is not None:
             probing, answered = contact
             self._contacts.add(
-                event.ts, event.client, event.server, event.proto, event.server_port, probing, answered,
-                lambda: (event.source, event.uid, connection_detail(event)),
-            )  # fmt: skip
-        return not self._probing.scanned(event.client, None) and not self._probing.touches_bait(event)
+                event.ts, event.client, event.server, event.proto, event.server_port, probing, answered, event
+            )
+        return self._probing.says_more(event, known)
 
     def _probe_findings(self, probes: Iterable[AnyEvent]) -> Iterator[Finding]:
         for probe in self._probing.probes(probes):
