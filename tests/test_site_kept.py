@@ -152,14 +152,26 @@ def test_of_each_kind_only_the_newest_files_stay(path, tmp_path):
     folder = tmp_path / "cache" / "reconwatch"
     folder.mkdir(parents=True)
     for n in range(cache.MOST_FILES + 5):
-        (folder / f"site-{n}.msgpack").write_bytes(b"")
-        os.utime(folder / f"site-{n}.msgpack", (n, n))
-    (folder / "services-0.msgpack").write_bytes(b"")
+        (folder / f"site-{n}.cache").write_bytes(b"")
+        os.utime(folder / f"site-{n}.cache", (n, n))
+    (folder / "services-0.cache").write_bytes(b"")
     load(path)
     names = {file.name for file in folder.iterdir()}
     assert len(names) == cache.MOST_FILES + 1
-    assert {"services-0.msgpack", f"site-{cache.MOST_FILES + 4}.msgpack"} < names
-    assert "site-0.msgpack" not in names
+    assert {"services-0.cache", f"site-{cache.MOST_FILES + 4}.cache"} < names
+    assert "site-0.cache" not in names
+
+
+def test_and_not_more_of_them_than_a_bound_of_bytes(path, tmp_path, monkeypatch):
+    for now in (NOW, NOW + DAY, NOW + 2 * DAY):
+        load(path, now=now)
+    assert len(kept(tmp_path)) == 3
+    monkeypatch.setattr(cache, "MOST_BYTES", kept(tmp_path)[0].stat().st_size + 100)
+    load(path, now=NOW + 3 * DAY)
+    assert len(kept(tmp_path)) == 1
+    monkeypatch.setattr(cache, "MOST_BYTES", 0)
+    load(path, now=NOW + 4 * DAY)
+    assert len(kept(tmp_path)) == 1
 
 
 def test_only_its_owner_can_read_what_is_kept(path, tmp_path):

@@ -22,6 +22,8 @@ Loaded = TypeVar("Loaded")
 
 MOST_FILES = 24
 """Of each kind; the oldest go. A site is read anew each day, and each of its former texts has left a file."""
+MOST_BYTES = 64_000_000
+"""Of each kind, beside the newest."""
 
 
 def cached(
@@ -55,7 +57,7 @@ def _file(kind: str, content: Mapping[str, bytes]) -> Path | None:
     digest = hashlib.sha256(f"{__version__}\0{_code()}".encode())
     for name, part in content.items():
         digest.update(f"\0{name}\0{len(part)}\0".encode() + part)
-    return Path(home) / "reconwatch" / f"{kind}-{digest.hexdigest()[:32]}.msgpack"
+    return Path(home) / "reconwatch" / f"{kind}-{digest.hexdigest()[:32]}.cache"
 
 
 @lru_cache(maxsize=1)
@@ -88,6 +90,10 @@ def _replace(path: Path, content: bytes) -> None:
 
 def _keep_newest(folder: Path, kind: str) -> None:
     """Forget the oldest files of a kind, among them what a killed process left half-written."""
-    files = sorted(folder.glob(f"{kind}-*.msgpack"), key=lambda file: file.stat().st_mtime_ns)
-    for file in files[:-MOST_FILES]:
-        file.unlink(missing_ok=True)
+    files = [(file, file.stat()) for file in folder.glob(f"{kind}-*.cache")]
+    files.sort(key=lambda each: each[1].st_mtime_ns, reverse=True)
+    total = 0
+    for number, (file, status) in enumerate(files):
+        total += status.st_size
+        if number >= MOST_FILES or (number and total > MOST_BYTES):
+            file.unlink(missing_ok=True)
