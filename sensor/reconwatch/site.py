@@ -211,6 +211,8 @@ class _Standings(dict[str, _Standing]):
         super().__init__()
         self._site = site
         self._tree: radix.Radix | None = None
+        self._by_networks: dict[tuple[str, ...], _Standing] = {}
+        """What is said of all addresses that are in these of the site's networks and in no other."""
 
     def __missing__(self, ip: str) -> _Standing:
         if len(self) >= MOST_REMEMBERED:
@@ -222,9 +224,18 @@ class _Standings(dict[str, _Standing]):
     def _judge(self, packed: bytes) -> _Standing:
         if self._tree is None:
             self._tree = self._grown()
-        covering = self._tree.search_covering(packed=packed)  # the most specific first
+        covering = self._tree.search_covering(packed=packed)
         if not covering:
             return _STRANGER
+        networks = tuple(node.prefix for node in covering)
+        standing = self._by_networks.get(networks)
+        if standing is None:
+            standing = self._by_networks[networks] = self._said(covering)
+        return standing
+
+    @staticmethod
+    def _said(covering: list[radix.RadixNode]) -> _Standing:
+        """All that networks say together of an address in them; the most specific comes first."""
         said = [(entry, node.prefix) for node in covering for entry in node.data["said"]]
         owned = next((prefix for (what, _), prefix in said if what == "owned"), None)
         words = {what for (what, _), _ in said}
