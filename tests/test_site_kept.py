@@ -132,6 +132,13 @@ def test_a_damaged_file_is_the_same_as_none(path, reads, tmp_path, damage):
     assert len(reads) == 5
 
 
+def test_a_file_of_another_user_is_the_same_as_none(path, reads, monkeypatch):
+    first = load(path)
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    assert load(path) == first
+    assert len(reads) == 2
+
+
 def test_a_folder_that_cannot_be_written_costs_only_time(path, reads, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))

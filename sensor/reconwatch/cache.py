@@ -40,7 +40,7 @@ def cached(
     file = _file(kind, content)
     if file is not None:
         with contextlib.suppress(OSError, ValueError, msgspec.DecodeError):
-            return decode(file.read_bytes())
+            return decode(_ours(file))
     loaded = read()
     if file is not None and (raw := encode(loaded)) is not None:
         with contextlib.suppress(OSError):
@@ -58,6 +58,14 @@ def _file(kind: str, content: Mapping[str, bytes]) -> Path | None:
     for name, part in content.items():
         digest.update(f"\0{name}\0{len(part)}\0".encode() + part)
     return Path(home) / "reconwatch" / f"{kind}-{digest.hexdigest()[:32]}.cache"
+
+
+def _ours(file: Path) -> bytes:
+    """What we wrote. Another's is refused: root with a user's home must not take from it what a sieve is to do."""
+    with file.open("rb") as stream:
+        if os.fstat(stream.fileno()).st_uid != os.geteuid():
+            raise PermissionError(f"{file} belongs to another user")
+        return stream.read()
 
 
 @lru_cache(maxsize=1)
@@ -78,7 +86,7 @@ def stamp(path: str) -> str:
 def _replace(path: Path, content: bytes) -> None:
     """Write whole or not at all: another process may read or write the same file now."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=path.name[: path.name.index("-") + 1], suffix=path.suffix, dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=path.name[: path.name.index("-") + 1], dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -90,7 +98,7 @@ def _replace(path: Path, content: bytes) -> None:
 
 def _keep_newest(folder: Path, kind: str) -> None:
     """Forget the oldest files of a kind, among them what a killed process left half-written."""
-    files = [(file, file.stat()) for file in folder.glob(f"{kind}-*.cache")]
+    files = [(file, file.stat()) for file in folder.glob(f"{kind}-*")]
     files.sort(key=lambda each: each[1].st_mtime_ns, reverse=True)
     total = 0
     for number, (file, status) in enumerate(files):
