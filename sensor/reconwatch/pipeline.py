@@ -177,8 +177,5 @@ def _named(tools: Iterable[tuple[Tool, float]]) -> list[tuple[str, float]]:
 
 def _last_words(findings: Iterable[Finding]) -> Iterator[Notice]:
     """What is said at the close of each window; a replay waits for it."""
-    desk = Desk()
-    for finding in findings:
-        notice = desk.consider(finding)
-        if notice is not None and notice.state == "closed":
-            yield notice
+    desk = Desk(last_words=True)
+    return filter(None, map(desk.consider, findings))
