@@ -24,7 +24,7 @@ ROOMS = [
     {"meet", "blindness"},
     {"sift"},
     {"probing"},
-    {"windows"},
+    {"windows", "touched"},
     {"detectors"},
     {"partitioned"},
     {"desk"},

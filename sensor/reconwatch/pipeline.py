@@ -128,7 +128,8 @@ class Replay:
                 event.ts, event.client, event.server, event.proto, event.server_port, probing, answered,
                 lambda: (event.source, event.uid, connection_detail(event)),
             )  # fmt: skip
-        return not self._probing.scanned(event.client, None) and not self._probing.touches_bait(event)
+        crawled = contact is not None and self._probing.scanned(event.client, None) is not None
+        return not crawled and not self._probing.touches_bait(event)
 
     def _probe_findings(self, probes: Iterable[AnyEvent]) -> Iterator[Finding]:
         for probe in self._probing.probes(probes):
