@@ -25,6 +25,7 @@ ROOMS = [
     {"sift"},
     {"probing"},
     {"windows", "touched"},
+    {"exposure"},
     {"detectors"},
     {"partitioned"},
     {"desk"},

@@ -27,7 +27,7 @@ from reconwatch.ordering import Sorter
 from reconwatch.probing import Probing, connection_detail, interest_of
 from reconwatch.prose import counted
 from reconwatch.sift import Sift
-from reconwatch.sightings import Sighting
+from reconwatch.sightings import Probe, Sighting
 from reconwatch.site import Site
 from reconwatch.sources.inputs import WORTH_WORKERS, Inputs, read_inputs
 
@@ -56,6 +56,8 @@ class Replay:
     """Processes that read at the same time; the notices and the account do not depend on it."""
     worth_workers: int = WORTH_WORKERS
     """Bytes of input from which others than this process read."""
+    watch_probe: Callable[[Probe], None] = lambda probe: None
+    """Told every probe from outside that is more than one of many openings, in order of time."""
     accounts: list[Account] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -133,6 +135,7 @@ class Replay:
 
     def _probe_findings(self, probes: Iterable[AnyEvent]) -> Iterator[Finding]:
         for probe in self._probing.probes(probes):
+            self.watch_probe(probe)
             yield from self._probe_runner.advance(probe.ts)
             yield from self._probe_runner.observe(probe)
         yield from self._probe_runner.close()
