@@ -60,10 +60,11 @@ def spelt(door: int) -> str:
 
 
 def doors_in_words(doors: Sequence[int]) -> str:
-    """`port 80`, `ports 80, 443, 161/udp`, `ping`, `12 ports`."""
-    named = [spelt(door) for door in doors]
-    if named == ["ping"]:
-        return "ping"
-    if len(named) > MOST_NAMED:
-        return f"{len(named):,} ports"
-    return f"port{'s' if len(named) > 1 else ''} {', '.join(named)}"
+    """`port 80`, `ports 80, 443, 161/udp and ping`, `ping`, `12 ports`."""
+    ports = [spelt(door) for door in doors if proto_and_port(door)[1] is not None]
+    if len(ports) > MOST_NAMED:
+        ports_told = f"{len(ports):,} ports"
+    else:
+        ports_told = f"port{'s' if len(ports) > 1 else ''} {', '.join(ports)}"
+    ping = "ping" if len(ports) < len(doors) else ""
+    return " and ".join(filter(None, (ports_told if ports else "", ping)))

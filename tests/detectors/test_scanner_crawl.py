@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.conftest import SHARED
 from tests.story import SITE, connection, get, probe
+from tests.story import hello as hello_event
 
+from reconwatch.catalog import Catalog
 from reconwatch.catalog.world import Facts, Phrase, Scanner, World, with_table
 from reconwatch.desk import Desk
 from reconwatch.detectors import scanner_crawl
@@ -100,6 +104,13 @@ def test_a_datagram_collects_only_if_it_was_answered() -> None:
 
 def test_an_answered_ping_says_that_the_address_lives() -> None:
     assert only([opening(0, port=None, proto="icmp")]).msg == f"Shodan ({CRAWLER}) collected 203.0.113.10: ping"
+
+
+def test_a_ping_whose_answer_no_input_tells_is_a_try() -> None:
+    ping = opening(0, port=None, proto="icmp", answered=None)
+    assert told([ping]) == []
+    assert only([ping, opening(1)]).msg.endswith("port 443; tried 1 more")
+    assert only([opening(2, port=None, proto="icmp"), opening(1), opening(1, port=80)]).msg.endswith("80, 443 and ping")
 
 
 def test_a_request_collects_though_no_connection_was_told() -> None:
@@ -242,6 +253,29 @@ def test_events_of_listed_and_pretended_crawlers_become_their_notices() -> None:
         "Shodan (66.240.205.34) collected 203.0.113.10: port 80",
         "192.0.2.66 claims to be Shodan and collected 203.0.113.10: port 80",
     }
+
+
+def test_a_quic_hello_is_a_try_and_a_tls_hello_is_none() -> None:
+    probing = Probing(SITE, WORLD)
+    quic, tls = (
+        hello_event(at, None, "162.142.125.10", server="203.0.113.10", transport=transport)
+        for at, transport in enumerate(("quic", "tls"))
+    )
+    assert told(probing.probes([quic])) == []
+    assert only(probing.probes([tls])).msg.endswith("203.0.113.10: port 443")
+
+
+def test_what_a_crawler_s_address_sends_in_reply_is_no_crawl(tmp_path: Path) -> None:
+    flow = {
+        "timestamp": "2026-11-24T12:00:05.000000+0000", "flow_id": 7, "event_type": "flow", "proto": "UDP",
+        "src_ip": "162.142.125.10", "src_port": 53, "dest_ip": "203.0.113.10", "dest_port": 40000,
+        "flow": {"pkts_toserver": 1, "pkts_toclient": 1, "start": "2026-11-24T12:00:00.000000+0000"},
+    }  # fmt: skip
+    log = tmp_path / "eve.json"
+    asked = flow | {"flow_id": 8, "src_port": 40001, "dest_port": 161}
+    log.write_text("".join(json.dumps(each) + "\n" for each in (flow, asked)))
+    run = Replay([log], Catalog([]), SITE, WORLD)
+    assert [notice.msg for notice in run.notices()] == ["Censys (162.142.125.10) collected 203.0.113.10: port 161/udp"]
 
 
 # The captures of real clients
