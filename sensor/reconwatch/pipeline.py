@@ -27,7 +27,7 @@ from reconwatch.ordering import Sorter
 from reconwatch.probing import Probing, contact_words, interest_of
 from reconwatch.prose import counted
 from reconwatch.sift import Sift
-from reconwatch.sightings import Sighting
+from reconwatch.sightings import Probe, Sighting
 from reconwatch.site import Site
 from reconwatch.sources.inputs import WORTH_WORKERS, Inputs, read_inputs
 
@@ -56,6 +56,8 @@ class Replay:
     """Processes that read at the same time; the notices and the account do not depend on it."""
     worth_workers: int = WORTH_WORKERS
     """Bytes of input from which others than this process read."""
+    watch_probe: Callable[[Probe], None] = lambda probe: None
+    """Told every probe from outside that is more than one of many openings, in order of time."""
     accounts: list[Account] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -128,10 +130,11 @@ class Replay:
             self._contacts.add(
                 event.ts, event.client, event.server, event.proto, event.server_port, probing, answered, event
             )
-        return self._probing.says_more(event, known)
+        return self._probing.touches_bait(event) if contact is None else self._probing.says_more(event, known)
 
     def _probe_findings(self, probes: Iterable[AnyEvent]) -> Iterator[Finding]:
         for probe in self._probing.probes(probes):
+            self.watch_probe(probe)
             yield from self._probe_runner.advance(probe.ts)
             yield from self._probe_runner.observe(probe)
         yield from self._probe_runner.close()
@@ -152,8 +155,9 @@ class Replay:
         told = [f"read {amounts or 'nothing'} from {len(read)} of {counted(len(self.accounts) - others, 'input')}"]
         if others:
             told.append(f"{counted(others, 'file')} of another kind {'were' if others > 1 else 'was'} passed over")
-        if self._meet.merged:
-            told.append(f"{self._meet.merged:,} records told what another input had told: counted once")
+        merged = self._meet.merged + self._probing.merged
+        if merged:
+            told.append(f"{merged:,} records told what another input had told: counted once")
         if not (self.site.owned.domains or self.site.owned.ranges or self.site.owned.asns or self.site.owned.brands):
             told.append("no site: nothing is known to be ours, so no search can be told to be about us (--site)")
         if self._meet.evicted:
@@ -163,6 +167,8 @@ class Replay:
                 f"{self._meet.unmatched:,} flows were too many at once to compare what the inputs told: some of it may"
                 " be counted twice"
             )
+        if self._contacts.uncounted:
+            told.append(f"{self._contacts.uncounted:,} contacts came from more sources than can be kept: not counted")
         return told + [f"not seen: {line}" for line in self._blindness.lines(self.accounts)]
 
 

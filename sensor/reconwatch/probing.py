@@ -210,14 +210,16 @@ def _joined(
 def _facts(event: AnyEvent) -> dict[str, Any]:
     """What a kind of event tells beside ends and names; fields of `Probe`."""
     match event:
-        case Connection(proto=proto, opening=opening):
-            return {"proto": proto, "opening": opening}
+        case Connection():
+            return {name: getattr(event, name) for name in ("proto", "opening", "answered", "established", "spoke")}
+        case Hello(transport=transport):
+            return {"proto": "udp" if transport == "quic" else "tcp"}
         case DnsQuery(qtype=qtype):
             return {"qtype": qtype}
         case DnsAnswer(qtype=qtype, rcode=rcode, records=records, walked=walked):
             return {"qtype": qtype, "rcode": rcode, "records": records, "walked": walked}
         case HttpRequest(method=method, uri=uri, status=status):
-            return {"method": method, "uri": uri, "status": status}
+            return {"proto": "tcp", "method": method, "uri": uri, "status": status}
     return {}
 
 

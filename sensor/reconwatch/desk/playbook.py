@@ -27,6 +27,10 @@ CHECKS = {
         "Find the tool on {actor}: which process, started by whom",
         "Look for the findings it left: files of host names, reports, uploads",
     ),
+    "Scanner_Crawl": (
+        "See in the same databases what they show of {targets}, and close what should not be there",
+        "If the crawler only claims to be one: look for what else {actor} did",
+    ),
 }
 """Note -> the first line's checks, for `investigate` and above."""
 

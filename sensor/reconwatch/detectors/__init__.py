@@ -13,6 +13,7 @@ from reconwatch.detectors.enumeration_sweep import EnumerationSweep, Likely
 from reconwatch.detectors.probed import ProbeDetector
 from reconwatch.detectors.recon_tool import ReconTool
 from reconwatch.detectors.reverse_sweep import ReverseSweep
+from reconwatch.detectors.scanner_crawl import ScannerCrawl
 from reconwatch.detectors.scans import Scans
 from reconwatch.detectors.targeted_search import TargetedSearch
 from reconwatch.sightings import Probe, Sighting
@@ -30,7 +31,7 @@ DETECTORS = (
 )
 
 
-PROBE_DETECTORS: tuple[type[ProbeDetector[Any]], ...] = ()
+PROBE_DETECTORS: tuple[type[ProbeDetector[Any]], ...] = (ScannerCrawl,)
 """Of single probes; scans are told from contacts (`scans.Scans`)."""
 
 
