@@ -66,7 +66,7 @@ class Replay:
         self._blindness = Blindness(self.catalog)
         self._meet = Meet(self._watched, self.site.roles_of, self.site.is_inside)
         self._probing = Probing(self.site, world)
-        self._contacts = Contacts(contact_words)
+        self._contacts = Contacts(contact_words, sum(network.num_addresses for network in self.site.owned.ranges))
         self._scans = Scans(
             self._contacts, self._probing.actor, self.site.owned_range, self._probing.crawls, self.site.thresholds
         )

@@ -59,7 +59,7 @@ class Row(NamedTuple):
 
     key: str
     tried: int
-    """Distinct addresses tried; an estimate beyond `SLOTS` addresses of ours."""
+    """Distinct addresses tried; an estimate where more than `SLOTS` addresses are ours."""
     bits: int
     first: float
     last: float
@@ -148,8 +148,11 @@ class Contacts:
     A contact is a number: that of our address (in order of appearance) behind protocol and port.
     """
 
-    def __init__(self, words: Words) -> None:
+    def __init__(self, words: Words, owned: int) -> None:
+        """`owned`: how many addresses are ours."""
         self._words = words
+        self.exact = owned <= SLOTS
+        """Rows tell the very addresses."""
         self._days: dict[float, Day] = {}
         self._numbers: dict[str, int] = {}
         self.addresses: list[str] = []
@@ -257,7 +260,7 @@ class Contacts:
         from reconwatch.detectors.sketch import Rows, Tried  # numpy: 80 ms that few runs need
 
         if day.rows is None:
-            day.rows = Rows()
+            day.rows = Rows(self.exact)
         if contacts:
             before = day.rows.refused
             tried = [Tried(key, number >> 18, number & 0xFFFF, ts) for key, number, ts in contacts]
@@ -291,8 +294,8 @@ def network_of(ip: str) -> str:
     return inet_ntop(AF_INET6, inet_pton(AF_INET6, ip)[:8] + bytes(8)) + "/64"
 
 
-def estimate(bits: int, owned: int) -> int:
-    """How many addresses set so many of the bits: exact while each address has a bit of its own."""
-    if owned <= SLOTS:
+def estimate(bits: int, exact: bool) -> int:
+    """How many addresses set so many of the bits; `exact`: each has a bit of its own."""
+    if exact:
         return bits
     return round(-SLOTS * math.log(1 - min(bits, SLOTS - 0.5) / SLOTS))

@@ -27,7 +27,7 @@ MOST_PORTS = 10
 class Scanned:
     """What a notice is made of: one source, or several as one."""
 
-    def __init__(self, seen: Iterable[Seen], addresses: list[str]) -> None:
+    def __init__(self, seen: Iterable[Seen], contacts: Contacts) -> None:
         self.seen = list(seen)
         self.probed: dict[int, float] = {}
         self.visited: dict[int, float] = {}
@@ -39,8 +39,8 @@ class Scanned:
         for each in self.seen:
             earlier |= each.earlier
         self.tried = {contact >> 18 for contact in self.probed}
-        if len(addresses) <= SLOTS:
-            self.tried |= {number for number in range(len(addresses)) if earlier >> number & 1}
+        if contacts.exact:
+            self.tried |= {number for number in range(SLOTS) if earlier >> number & 1}
         self.all = self.tried | {contact >> 18 for contact in self.visited}
         self.first = min(each.first for each in self.seen)
         self.last = max(each.last for each in self.seen)
@@ -103,18 +103,17 @@ class Scans:
 
     def _of_day(self, day: Day) -> Iterator[Finding]:
         limits = self._limits["Address_Scan"]
-        addresses = self._contacts.addresses
         together: set[str] = set()
         for network, members in self._plans(day):
             together |= members.keys()
-            yield self._address_scan(day, network, Scanned(members.values(), addresses), tuple(sorted(members)))
+            yield self._address_scan(day, network, Scanned(members.values(), self._contacts), tuple(sorted(members)))
         for key, seen in day.sources.items():
             many = len(seen.probed) + len(seen.visited) + seen.earlier.bit_count()
             if many < min(limits["addresses"], self._limits["Port_Scan"]["ports"]):
                 continue
             if self._expected(key, seen.first):
                 continue
-            scanned = Scanned([seen], addresses)
+            scanned = Scanned([seen], self._contacts)
             if key not in together and (
                 len(scanned.tried) >= limits["addresses"] or len(scanned.all) >= limits["visited"]
             ):
@@ -124,15 +123,15 @@ class Scans:
             yield from self._of_rows(day, day.rows)
 
     def _of_rows(self, day: Day, rows: Rows) -> Iterator[Finding]:
-        limits, owned = self._limits["Address_Scan"], len(self._contacts.addresses)
+        limits, exact = self._limits["Address_Scan"], self._contacts.exact
         together: set[str] = set()
         for keys, bits, first, last in rows.plans(int(limits["members"]), int(limits["addresses"])):
             members = tuple(key for key in keys if not self._expected(key, first))
             if len(members) >= limits["members"]:
                 together.update(members)
-                row = Row(_around(members[0]), estimate(bits.bit_count(), owned), bits, first, last)
+                row = Row(_around(members[0]), estimate(bits.bit_count(), exact), bits, first, last)
                 yield self._sketched(day, row, members)
-        for row in rows.tried(int(limits["addresses"]), owned):
+        for row in rows.tried(int(limits["addresses"])):
             if row.key not in day.sources and row.key not in together and not self._expected(row.key, row.first):
                 yield self._sketched(day, row, ())
 
@@ -218,8 +217,7 @@ class Scans:
 
     def _sketched(self, day: Day, row: Row, members: tuple[str, ...]) -> Finding:
         """A scan of which only rows are left."""
-        addresses = self._contacts.addresses
-        exact = len(addresses) <= SLOTS
+        addresses, exact = self._contacts.addresses, self._contacts.exact
         tried = [addresses[number] for number in range(len(addresses)) if row.bits >> number & 1] if exact else []
         about = f"{'' if exact else 'about '}{row.tried}"
         reasons = [Reason(15, f"tried {about} of our addresses; too many sources came to keep more of it")]

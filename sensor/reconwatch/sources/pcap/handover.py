@@ -87,7 +87,7 @@ class TcpHandover:
         plain = np.zeros(count, bool)
         plain[fresh] = (flows.watched & ~flows.always & (flows.bits & FIRST != 0) & opens)[fresh]
         server = flows.side != (flows.bits[of] & CLIENT != 0)
-        idle = plain[of] & (server | (flows.size == 0))
+        idle: Flags = plain[of] & (server | (flows.size == 0))
         answers = flows.flags & (SYN | ACK) == SYN | ACK
         answered = np.full(count, np.iinfo(np.int64).max)
         np.minimum.at(answered, of[answers & server], order[answers & server])
