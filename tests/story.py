@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import Any
 
 from reconwatch.catalog import Catalog, Query, Service
 from reconwatch.events import Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, WhoisQuery
-from reconwatch.sightings import Actor, Evidence, Sighting, Target, Walk
+from reconwatch.sightings import Actor, Evidence, Probe, Sighting, Target, Walk
 from reconwatch.site import Owned, Roles, Site
 
 NOON = 1_795_521_600.0
 """2026-11-24T12:00:00Z."""
 HOST, OTHER, RESOLVER, PROXY = "10.20.1.11", "10.20.1.12", "10.20.0.53", "10.20.0.80"
 SERVER, UPSTREAM = "198.18.4.2", "198.18.0.1"
+STRANGER, NAMESERVER = "192.0.2.66", "203.0.113.53"
 
 CATALOG = Catalog(
     [
@@ -139,3 +141,16 @@ def sighting(
         ct_bulk=count if ct else 0,
         ct_starts=tuple((ts + n, "log", start) for n, start in enumerate(starts)),
     )
+
+
+def probe(
+    after: float = 0, kind: str = "dns", *, actor: str = STRANGER, role: str = "host", trusted: str | None = None,
+    server: str = NAMESERVER, port: int | None = 53, asset: str | None = "203.0.113.0/24", **facts: Any,
+) -> Probe:  # fmt: skip
+    """What somebody outside did to us; `facts` are fields of `Probe`."""
+    ts = NOON + after
+    proof = Evidence(ts, kind, "capture", None, actor, server, facts.get("name"), f"{kind} {facts.get('qtype')}")
+    return Probe(
+        ts=ts, actor=Actor(actor, (role,), trusted), server=server, port=port, asset=asset, kind=kind, evidence=proof,
+        **facts,
+    )  # fmt: skip

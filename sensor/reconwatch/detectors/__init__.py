@@ -15,6 +15,7 @@ from reconwatch.detectors.recon_tool import ReconTool
 from reconwatch.detectors.reverse_sweep import ReverseSweep
 from reconwatch.detectors.scans import Scans
 from reconwatch.detectors.targeted_search import TargetedSearch
+from reconwatch.detectors.zone_transfer import ZoneTransfer
 from reconwatch.sightings import Probe, Sighting
 
 __all__ = ["DETECTORS", "Detector", "Key", "Likely", "Threshold", "default_thresholds", "detectors"]
@@ -30,7 +31,7 @@ DETECTORS = (
 )
 
 
-PROBE_DETECTORS: tuple[type[ProbeDetector[Any]], ...] = ()
+PROBE_DETECTORS: tuple[type[ProbeDetector[Any]], ...] = (ZoneTransfer,)
 """Of single probes; scans are told from contacts (`scans.Scans`)."""
 
 
