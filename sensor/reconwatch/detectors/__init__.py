@@ -9,6 +9,7 @@ from reconwatch.detectors.bulk_search import BulkSearch
 from reconwatch.detectors.ct_log_scraping import CtLogScraping
 from reconwatch.detectors.database_lookup import DatabaseLookup
 from reconwatch.detectors.detector import Detector, Key, Threshold
+from reconwatch.detectors.dns_enumeration import DnsEnumeration
 from reconwatch.detectors.enumeration_sweep import EnumerationSweep, Likely
 from reconwatch.detectors.probed import ProbeDetector
 from reconwatch.detectors.recon_tool import ReconTool
@@ -31,7 +32,7 @@ DETECTORS = (
 )
 
 
-PROBE_DETECTORS: tuple[type[ProbeDetector[Any]], ...] = (ZoneTransfer,)
+PROBE_DETECTORS: tuple[type[ProbeDetector[Any]], ...] = (ZoneTransfer, DnsEnumeration)
 """Of single probes; scans are told from contacts (`scans.Scans`)."""
 
 
