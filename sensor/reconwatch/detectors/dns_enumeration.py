@@ -44,7 +44,8 @@ OUTSIDE = frozenset(
     {"com", "net", "org", "info", "biz", "edu", "gov", "io", "local", "lan", "home", "internal", "arpa"}
 )
 """Ends of names that are none of ours: before our zone they are what a search suffix was put behind."""
-MANY_LEAKS, MANY_HOURS = 3, 4
+MANY_LEAKS, MANY_HOURS, MANY_AGAIN = 3, 4, 4
+"""From which a source is taken for a resolver: one enumerator is done in an hour, and asks for nothing twice."""
 RELAYED = 20
 """Points of what a resolver relays: `monitor`, whatever it is."""
 
@@ -69,6 +70,8 @@ class Enumerated(Probed):
     """Fingerprints."""
     octets: dict[int, First] = msgspec.field(default_factory=dict)
     """Last octets of a prefix -> their first asking."""
+    again: dict[int, int] = msgspec.field(default_factory=dict)
+    """Last octets -> the hours of the day in which they were asked about, as bits."""
     named: set[int] = msgspec.field(default_factory=set)
     """Those that have a name."""
     due: int = 0
@@ -107,7 +110,7 @@ class DnsEnumeration(ProbeDetector[Enumerated]):
             return ()
         trusted = probe.actor.trusted is not None
         of_source = Key((_source(probe.actor.ip), "trusted" if trusted else "", about), day, DAY)
-        if trusted or probe.zone is None or probe.rcode != NO_SUCH_NAME:
+        if trusted or not _absent_label(probe):
             return (of_source,)
         return (of_source, Key((EVERYBODY, "", about), day, DAY))
 
@@ -119,15 +122,17 @@ class DnsEnumeration(ProbeDetector[Enumerated]):
         """See `ProbeDetector.remember`."""
         assert probe.name is not None
         state.gather(probe)
-        _take_source(state, probe.actor)
-        first = (probe.ts, probe.actor.ip)
-        about = state.key.parts[-1]
+        first = (probe.ts, _source(probe.actor.ip))
+        source, _, about = state.key.parts
+        if source != EVERYBODY:
+            _take_source(state, probe.actor)
         if about == SERVER:
             state.marks.add(probe.name)
             state.target(probe)
         elif probe.reverse is not None:
             octet = _placed(probe.reverse.value)[1]
             _note(state.octets, octet, first)
+            state.again[octet] = state.again.get(octet, 0) | 1 << int(probe.ts % DAY // HOUR)
             if probe.records:
                 state.named.add(octet)
             state.targets.add((Target("range", about, probe.reverse.asset),))
@@ -290,18 +295,27 @@ def _remember_name(state: Enumerated, probe: Probe, first: First) -> None:
         state.due = 0
     if _chained(probe):
         _note(state.chained, name, first)
-    elif probe.kind != "answer" or not below:
-        return
-    elif probe.rcode == NO_ERROR:
-        _note(state.present, name, first)
-        state.hours.add(int(probe.ts // HOUR))
-    elif "." not in below:
-        # `_` begins the names of services, which programs ask for whether they exist or not, and minimised questions.
-        if not below.startswith("_"):
-            _note(state.absent, below, first)
-    elif below.rpartition(".")[2] in OUTSIDE:
-        _note(state.leaks, below, first)
-        _keep_first(state.leaks, MOST_LEAKS)
+    elif label := _absent_label(probe):
+        _note(state.absent, label, first)
+    elif probe.kind == "answer" and below:
+        if probe.rcode == NO_ERROR or probe.records:
+            _note(state.present, name, first)
+            state.hours.add(int(probe.ts // HOUR))
+        elif below.rpartition(".")[2] in OUTSIDE:
+            _note(state.leaks, below, first)
+            _keep_first(state.leaks, MOST_LEAKS)
+
+
+def _absent_label(probe: Probe) -> str | None:
+    """The label just below our zone of which an answer says that there is no such name.
+
+    `_` begins the names of services, which programs ask for whether they exist or not, and minimised questions. Where
+    records come along, the name exists, and what it is an alias of does not.
+    """
+    if probe.zone is None or probe.rcode != NO_SUCH_NAME or probe.records or not probe.name:
+        return None
+    label = probe.name[: -len(probe.zone) - 1]
+    return None if "." in label or label.startswith("_") else label or None
 
 
 Named = TypeVar("Named", int, str)
@@ -361,6 +375,8 @@ def _resolver(state: Enumerated) -> str | None:
         return "also relays names of others with our domain behind them"
     if len(state.hours) >= MANY_HOURS:
         return f"asks for names that exist in {len(state.hours)} hours of the day"
+    if (again := sum(hours.bit_count() > 1 for hours in state.again.values())) >= MANY_AGAIN:
+        return f"asks for {again} addresses again in another hour"
     return None
 
 
