@@ -13,7 +13,7 @@ from tests.story import NAMESERVER, NOON, SITE, STRANGER, probe
 from reconwatch.desk import Desk
 from reconwatch.detectors import probe_detectors
 from reconwatch.detectors.runner import Runner
-from reconwatch.events import DnsQuery
+from reconwatch.events import DnsAnswer, DnsQuery
 from reconwatch.notices import Notice
 from reconwatch.partitioned import PartitionedRunner
 from reconwatch.probing import Probing
@@ -71,7 +71,8 @@ def test_an_ixfr_that_brings_nothing_new_serves_nothing() -> None:
 
 def test_an_axfr_that_begins_with_its_soa_alone_is_served() -> None:
     # Old servers send a message a record, and the first holds nothing but the SOA (RFC 5936 section 2.2).
-    assert told([asked(), answered(rcode=0, records=1)])[0].verdict == "escalate"
+    (notice,) = told([asked(), *(answered(after, rcode=0, records=1) for after in range(30))])
+    assert (notice.verdict, notice.count) == ("escalate", 1)
 
 
 def test_an_answer_without_records_serves_nothing() -> None:
@@ -139,3 +140,11 @@ def test_the_site_says_who_is_a_secondary() -> None:
     probing = Probing(type(SITE)(owned=site))
     assert probing.probe(question(ZONE, "203.0.113.99")).secondary
     assert not probing.probe(question(ZONE)).secondary
+
+
+def test_what_only_one_of_two_inputs_shows_of_an_answer_is_not_lost() -> None:
+    facts = {"client": STRANGER, "server": NAMESERVER, "name": f"www-.{ZONE}", "qtype": 1, "rcode": 3, "records": 0}
+    zeek = DnsAnswer(ts=NOON, source="zeek/dns", addresses=(), **facts)
+    capture = DnsAnswer(ts=NOON + 0.1, source="capture", input=1, addresses=(), walked=True, **facts)
+    suricata = DnsAnswer(ts=NOON + 0.1, source="eve/dns", input=2, addresses=(), walked=True, **facts)
+    assert [probe.walked for probe in Probing(SITE).probes([zeek, capture, suricata])] == [False, True]
