@@ -8,7 +8,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.conftest import SHARED
 from tests.story import NAMESERVER, STRANGER, probe
 
 from reconwatch.desk import Desk
@@ -414,5 +413,4 @@ def test_the_stranger_of_the_capture_asked_for_everything(shared_captures: Path,
 
 @pytest.mark.parametrize("capture", ["benign", "proxy", "modern", "cli"])
 def test_the_other_captures_hold_none(shared_captures: Path, capture: str) -> None:
-    assert shared_captures == SHARED / "captures"
-    assert replayed(shared_captures, capture, "capture.pcap") == {}
+    assert [each for each in INPUTS if replayed(shared_captures, capture, each)] == []

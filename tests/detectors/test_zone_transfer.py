@@ -93,12 +93,16 @@ def test_no_other_question_is_a_transfer(qtype: int | None) -> None:
     assert told([asked(qtype=qtype), answered(qtype=qtype, rcode=0, records=3)]) == []
 
 
-def test_each_zone_has_a_notice_of_its_own() -> None:
+def test_each_of_our_assets_has_a_notice_of_its_own_and_strange_zones_have_one_low_one() -> None:
     ours = Target("range", "203.0.113.0/24", "203.0.113.0/24")
-    notices = told([asked(), asked(1, name="113.0.203.in-addr.arpa", reverse=ours), asked(2, name="example.net")])
-    assert {n.targets[0] for n in notices} == {
-        Target("domain", ZONE, ZONE), ours, Target("domain", "example.net", "203.0.113.0/24"),
-    }  # fmt: skip
+    strange = [asked(at, name=f"zone{at}.example") for at in range(200)]
+    notices = told([asked(), asked(1, name="113.0.203.in-addr.arpa", reverse=ours), *strange])
+    by_target = {n.targets[0]: n for n in notices}
+    elsewhere = by_target.pop(Target("domain", "zone0.example", "203.0.113.0/24"))
+    assert by_target.keys() == {Target("domain", ZONE, ZONE), ours}
+    assert {n.verdict for n in by_target.values()} == {"investigate"}
+    assert (elsewhere.verdict, elsewhere.score, elsewhere.count, len(elsewhere.targets)) == ("monitor", 10, 200, 200)
+    assert elsewhere.reasons[0].why.endswith("and many more, none of them ours")
 
 
 def test_the_order_of_arrival_does_not_matter() -> None:
