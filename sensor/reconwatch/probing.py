@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from itertools import chain
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import Any, Literal
@@ -17,13 +17,16 @@ from reconwatch.catalog.world import Facts, Scanner, World
 from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, told_name
 from reconwatch.interest import Interest
 from reconwatch.sift import QTYPES, evidence_of, witness_kind
-from reconwatch.sightings import Actor, Bait, Evidence, Probe, Scanned
+from reconwatch.sightings import Actor, Bait, Evidence, Probe, Scanned, Target
 from reconwatch.site import Canary, Network, Site
+from reconwatch.targets import unreversed
 from reconwatch.visits import Witnessed
 from reconwatch.witnesses import Witnesses
 
 REPLYING = frozenset({53, 123, 443, 853, 3478})
 """Ports that servers answer from over UDP: DNS, NTP, QUIC, STUN."""
+
+REVERSE_ZONES = {".in-addr.arpa": 4, ".ip6.arpa": 6}
 
 RCODES = {0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED", 9: "NOTAUTH"}
 
@@ -45,6 +48,7 @@ class Probing:
         self._witnesses = Witnesses()
         self.scanned = lru_cache(maxsize=65_536)(self._scanned)
         self._special = Special([*site.inside, *site.owned.ranges], self._world.ranges(), baits=self._baits.addresses)
+        self._reverse = lru_cache(maxsize=4_096)(self._reversed)
 
     @property
     def merged(self) -> int:
@@ -105,6 +109,8 @@ class Probing:
             evidence=_evidence(event),
             name=name,
             zone=self._site.owned_domain(name) if name else None,
+            secondary=self._site.is_secondary(event.client),
+            reverse=self._reverse(name) if name and name.endswith(".arpa") else None,
             agent=agent,
             scanner=self.scanned(event.client, agent),
             tool=tool.name if tool is not None and tool.kind != "everyday" else None,
@@ -121,6 +127,21 @@ class Probing:
         """Whether an address is surely a known crawler's."""
         scanned = self.scanned(ip, None)
         return scanned is not None and scanned.sure
+
+    def _reversed(self, name: str) -> Target | None:
+        """What of ours a reverse name stands for; zones on octet or nibble borders may be a little wider than it."""
+        zone = next((zone for zone in REVERSE_ZONES if name.endswith(zone)), "")
+        named = unreversed(name.removesuffix(zone)) if zone else None
+        if named is None:
+            return None
+        asked = ip_network(named.value)
+        if asked.version != REVERSE_ZONES[zone]:
+            return None
+        for owned in self._site.owned.ranges:
+            near = asked.version == owned.version and asked.prefixlen >= owned.prefixlen - 8
+            if near and asked.overlaps(owned):
+                return Target("ip" if named.kind == "ip" else "range", named.value, str(owned))
+        return None
 
     def _scanned(self, ip: str, agent: str | None) -> Scanned | None:
         """The crawler by its address, else by what it says of itself."""

@@ -181,6 +181,10 @@ class Probe(msgspec.Struct, frozen=True, tag_field="type", tag="probe"):
     """Of an answer."""
     records: int | None = None
     walked: bool = False
+    secondary: bool = False
+    """Of the party that acts: the site lets it transfer our zones."""
+    reverse: Target | None = None
+    """The address or range of ours that a reverse name stands for."""
     method: str | None = None
     uri: str | None = None
     agent: str | None = None

@@ -31,6 +31,14 @@ CHECKS = {
         "See in the same databases what they show of {targets}, and close what should not be there",
         "If the crawler only claims to be one: look for what else {actor} did",
     ),
+    "DNS_Enumeration": (
+        "See what {actor} found: is there a name among it that nobody outside needs?",
+        "Look for probes of these names by {actor} and its network in the days after",
+    ),
+    "Zone_Transfer": (
+        "See whether {actor} is a secondary of ours; then it belongs under owned.secondaries in site.yaml",
+        "Look for probes of our names and addresses by {actor} and its network in the days after",
+    ),
 }
 """Note -> the first line's checks, for `investigate` and above."""
 
@@ -44,6 +52,13 @@ ACTIONS = {
     ),
     "Bulk_Search": ("Hand over with the evidence; limit {actor}'s way out to these services until it is explained",),
     "Enumeration_Sweep": ("Hand over with the evidence; treat {actor} as possibly in an intruder's hands",),
+    "DNS_Enumeration": (
+        "Limit the rate of answers to {actor} on our name servers (RRL); take out what it should not find",
+    ),
+    "Zone_Transfer": (
+        "Allow transfers to our secondaries only, by key (TSIG), on every name server of {targets}",
+        "Read the zone as a stranger would: take out what nobody outside needs, and watch the rest for probes",
+    ),
 }
 """Note -> the second line's actions, for `escalate`."""
 

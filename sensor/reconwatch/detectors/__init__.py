@@ -9,6 +9,7 @@ from reconwatch.detectors.bulk_search import BulkSearch
 from reconwatch.detectors.ct_log_scraping import CtLogScraping
 from reconwatch.detectors.database_lookup import DatabaseLookup
 from reconwatch.detectors.detector import Detector, Key, Threshold
+from reconwatch.detectors.dns_enumeration import DnsEnumeration
 from reconwatch.detectors.enumeration_sweep import EnumerationSweep, Likely
 from reconwatch.detectors.probed import ProbeDetector
 from reconwatch.detectors.recon_tool import ReconTool
@@ -16,6 +17,7 @@ from reconwatch.detectors.reverse_sweep import ReverseSweep
 from reconwatch.detectors.scanner_crawl import ScannerCrawl
 from reconwatch.detectors.scans import Scans
 from reconwatch.detectors.targeted_search import TargetedSearch
+from reconwatch.detectors.zone_transfer import ZoneTransfer
 from reconwatch.sightings import Probe, Sighting
 
 __all__ = ["DETECTORS", "Detector", "Key", "Likely", "Threshold", "default_thresholds", "detectors"]
@@ -31,7 +33,7 @@ DETECTORS = (
 )
 
 
-PROBE_DETECTORS: tuple[type[ProbeDetector[Any]], ...] = (ScannerCrawl,)
+PROBE_DETECTORS: tuple[type[ProbeDetector[Any]], ...] = (ScannerCrawl, ZoneTransfer, DnsEnumeration)
 """Of single probes; scans are told from contacts (`scans.Scans`)."""
 
 

@@ -202,8 +202,8 @@ def test_networks_of_either_kind_are_met_at_their_edges() -> None:
     networks = Networks(["198.18.4.0/24", "198.18.5.0/24", "10.0.0.0/8", "2001:db8:acc::/48", "2001:db8:1::7/128"])
     for address, inside in (
         ("198.18.3.255", False), ("198.18.4.0", True), ("198.18.5.255", True), ("198.18.6.0", False),
-        ("10.9.9.9", True), ("0.0.0.0", False), ("255.255.255.255", False), ("2001:db8:acc::1", True), ("2001:db8:acd::", False),
-        ("2001:db8:1::7", True), ("2001:db8:2::7", False), ("::", False),
+        ("10.9.9.9", True), ("0.0.0.0", False), ("255.255.255.255", False), ("2001:db8:acc::1", True),
+        ("2001:db8:acd::", False),        ("2001:db8:1::7", True), ("2001:db8:2::7", False), ("::", False),
     ):  # fmt: skip
         other = "192.0.2.1" if "." in address else "2001:db8:ffff::1"
         pairs = ((address, other), (other, address))
