@@ -23,8 +23,9 @@ from reconwatch.targets import unreversed
 from reconwatch.visits import Witnessed
 from reconwatch.witnesses import Witnesses
 
-REPLYING = frozenset({53, 123, 443, 853, 3478})
-"""Ports that servers answer from over UDP: DNS, NTP, QUIC, STUN."""
+REPLYING = frozenset({*range(1, 1024), 1434, 1900, 3283, 3478, 3702, 5353, 5683, 10001, 11211})
+"""Ports that servers answer from over UDP: DNS, NTP, QUIC, and above 1023 STUN and those that amplify floods. Not
+5060: who tries telephones comes from it."""
 
 REVERSE_ZONES = {".in-addr.arpa": 4, ".ip6.arpa": 6}
 
@@ -70,7 +71,8 @@ class Probing:
         common service to a high one is a reply, whoever a log says began it.
         """
         if event.proto == "udp":
-            if event.client_port in REPLYING and (event.server_port or 0) >= 1024:
+            port = event.server_port or 0
+            if event.client_port in REPLYING and port >= 1024 and port != event.client_port:
                 return None
             return event.answered is False, bool(event.answered)
         if not event.opening:

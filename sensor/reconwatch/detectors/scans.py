@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, ClassVar
@@ -151,14 +151,10 @@ class Scans:
             if len(keys) < limits["members"]:
                 continue
             each = {key: day.sources.get(key) or self._contacts.alone(day.once[key]) for key in sorted(keys)}
-            members = {key: seen for key, seen in each.items() if seen.probed and not self._expected(key, seen.first)}
-            if len(members) < limits["members"]:
-                continue
-            tried = [{contact >> 18 for contact in seen.probed} for seen in members.values()]
-            union = set().union(*tried)
-            ports = set.intersection(*({contact & 0x3FFFF for contact in seen.probed} for seen in members.values()))
-            if len(union) >= limits["addresses"] and ports and 2 * sum(map(len, tried)) <= 3 * len(union):
-                yield network, members
+            probing = {key: seen for key, seen in each.items() if seen.probed and not self._expected(key, seen.first)}
+            sharing = _sharing(probing, int(limits["members"]), int(limits["addresses"]))
+            if sharing:
+                yield network, {key: seen for key, seen in probing.items() if key in sharing}
 
     def _address_scan(self, day: Day, key: str, scanned: Scanned, members: tuple[str, ...]) -> Finding:
         addresses, count = self._contacts.addresses, len(scanned.all)
@@ -271,6 +267,33 @@ def _of_one(scanned: Scanned, key: str, server: str, ports: Mapping[int, float])
 def _port(port: int) -> str:
     what = NAMES[port >> 16].upper()
     return f"{what} echo request" if port >> 16 == ICMP else f"{what} to port {port & 0xFFFF}, in vain or left"
+
+
+def _sharing(near: Mapping[str, Seen], members: int, addresses: int) -> set[str]:
+    """The neighbours that share the addresses of one port out.
+
+    Neighbours who do something else are none of them: those who try other ports, and those who try most addresses
+    by themselves.
+    """
+    by_port: defaultdict[int, dict[str, set[int]]] = defaultdict(dict)
+    for key, seen in near.items():
+        for contact in seen.probed:
+            by_port[contact & 0x3FFFF].setdefault(key, set()).add(contact >> 18)
+    sharing: set[str] = set()
+    for tried in by_port.values():
+        times = Counter(number for numbers in tried.values() for number in numbers)
+        total = times.total()
+        left = sorted((len(numbers), key) for key, numbers in tried.items())
+        while len(left) >= members and 2 * total > 3 * len(times):
+            many, busiest = left.pop()
+            total -= many
+            for number in tried[busiest]:
+                times[number] -= 1
+                if not times[number]:
+                    del times[number]
+        if len(left) >= members and len(times) >= addresses:
+            sharing.update(key for _, key in left)
+    return sharing
 
 
 def _around(key: str) -> str:
