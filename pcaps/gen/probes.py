@@ -18,6 +18,7 @@ from random import Random
 from traffic import scans
 from traffic.backscatter import backscatter, reflection
 from traffic.callers import callouts, edges, uptime, validation
+from traffic.halves import hoster, midstream
 from traffic.resolvers import resolvers
 from traffic.shown import Kind
 from traffic.visitors import bots, visitors
@@ -34,6 +35,8 @@ KINDS = {
     "ipv6-scan": Kind("a scanner that changes its address within a /64", scans.ipv6),
     "backscatter": Kind("nine victims answer what somebody sent in our name", backscatter),
     "reflection": Kind("amplified answers to all our addresses", reflection),
+    "midstream": Kind("conversations of ours that had begun before the capture", midstream),
+    "hoster": Kind("visitors of 200 web servers, from carriers' networks", hoster),
     "visitors": Kind("ordinary visitors of three web servers", visitors),
     "bots": Kind("search engines and a link checker", bots),
     "resolvers": Kind("300 public resolvers", resolvers),

@@ -268,3 +268,20 @@ def test_rows_beyond_the_bound_are_refused_and_counted(monkeypatch: pytest.Monke
     rows.take([Tried("192.0.2.1", 2, 443, 2.0)], 4)
     assert rows.bits("192.0.2.1") == 0b110
     assert rows.bits("192.0.2.24") == 0
+
+
+def test_neighbours_who_do_something_else_do_not_hide_a_network_that_acts_as_one() -> None:
+    plan = [tried(n, f"192.0.2.{n}", ours(n), 22) for n in range(1, 101)]
+    visitor = [tried(3, "192.0.2.200", ours(10), 8080), tried(4, "192.0.2.200", ours(11), 443)]
+    scanner = [tried(n, "192.0.2.201", ours(n), 22) for n in range(1, 101)]
+    lone, together = scans([*plan, *visitor, *scanner])[::-1]
+    assert (together.actor.ip, len(together.actor.members), together.count) == ("192.0.2.0/24", 100, 100)
+    assert (lone.actor.ip, lone.count) == ("192.0.2.201", 100)
+
+
+def test_visits_that_fail_where_others_succeed_are_no_plan() -> None:
+    others = [talked(n, f"198.18.{n}.1", ours(n)) for n in range(100)]
+    failed = [tried(n, f"192.0.2.{n}", ours(n)) for n in range(100)]
+    assert scans([*others, *failed]) == []
+    (scan,) = scans([*others, *(tried(n, f"192.0.2.{n}", ours(n), 22) for n in range(100))])
+    assert scan.count == 100
