@@ -27,6 +27,9 @@ REPLYING = frozenset({*range(1, 1024), 1434, 1900, 3283, 3478, 3702, 5353, 5683,
 """Ports that servers answer from over UDP: DNS, NTP, QUIC, and above 1023 STUN and those that amplify floods. Not
 5060: who tries telephones comes from it."""
 
+EPHEMERAL = 32_768
+"""Ports from here on are those of clients (Linux; others begin higher)."""
+
 REVERSE_ZONES = {".in-addr.arpa": 4, ".ip6.arpa": 6}
 
 RCODES = {0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED", 9: "NOTAUTH"}
@@ -68,11 +71,14 @@ class Probing:
         """Of a connection from outside: (whether it was no conversation, whether the server answered).
 
         None if it is no opening: a reply, backscatter, the rest of what began before. A datagram from the port of a
-        common service to a high one is a reply, whoever a log says began it.
+        common service to a high one is a reply, whoever a log says began it; who began a conversation between high
+        ports (a video conference) nobody can tell of a capture that begins late.
         """
         if event.proto == "udp":
             port = event.server_port or 0
             if event.client_port in REPLYING and port >= 1024 and port != event.client_port:
+                return None
+            if event.answered and port >= EPHEMERAL and (event.client_port or 0) >= 1024:
                 return None
             return event.answered is False, bool(event.answered)
         if not event.opening:

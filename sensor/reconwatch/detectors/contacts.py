@@ -136,6 +136,8 @@ class Day:
         """(source, contact, time) of what is to go to rows."""
         self.answering: set[int] = set()
         """Numbers of addresses of ours from which anything came back."""
+        self.open: set[int] = set()
+        """Contacts that anybody was answered at: ports that are open."""
         self.rows: Rows | None = None
         self.crowd: Crowd | None = None
         self.busy: set[str] = set()
@@ -176,11 +178,13 @@ class Contacts:
         if address is None:
             address = self._numbers[server] = len(self.addresses)
             self.addresses.append(server)
+        number = address << 18 | PROTOCOLS[proto] << 16 | (port or 0)
         if answered:
             day.answering.add(address)
+            if len(day.open) < MOST_CONTACTS:  # a trap answers at every port
+                day.open.add(number)
         if not probing and day.crowd is not None and day.crowd.passes(client, address) and client not in day.sources:
             return
-        number = address << 18 | PROTOCOLS[proto] << 16 | (port or 0)
         key = network_of(client) if ":" in client else client
         contact = First(number, ts, client, server, probing, told)
         seen = day.sources.get(key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, ClassVar
 
@@ -152,7 +152,7 @@ class Scans:
                 continue
             each = {key: day.sources.get(key) or self._contacts.alone(day.once[key]) for key in sorted(keys)}
             probing = {key: seen for key, seen in each.items() if seen.probed and not self._expected(key, seen.first)}
-            sharing = _sharing(probing, int(limits["members"]), int(limits["addresses"]))
+            sharing = _sharing(probing, day.open, int(limits["members"]), int(limits["addresses"]))
             if sharing:
                 yield network, {key: seen for key, seen in probing.items() if key in sharing}
 
@@ -269,15 +269,15 @@ def _port(port: int) -> str:
     return f"{what} echo request" if port >> 16 == ICMP else f"{what} to port {port & 0xFFFF}, in vain or left"
 
 
-def _sharing(near: Mapping[str, Seen], members: int, addresses: int) -> set[str]:
-    """The neighbours that share the addresses of one port out.
+def _sharing(near: Mapping[str, Seen], doors: Set[int], members: int, addresses: int) -> set[str]:
+    """The neighbours that share the addresses of one port out; `doors`: where anybody was answered.
 
-    Neighbours who do something else are none of them: those who try other ports, and those who try most addresses
-    by themselves.
+    Neighbours who do something else are none of them: those who try other ports, those who try most addresses by
+    themselves, and visitors whose visits failed, for these fail where others succeed.
     """
     by_port: defaultdict[int, dict[str, set[int]]] = defaultdict(dict)
     for key, seen in near.items():
-        for contact in seen.probed:
+        for contact in seen.probed.keys() - doors:
             by_port[contact & 0x3FFFF].setdefault(key, set()).add(contact >> 18)
     sharing: set[str] = set()
     for tried in by_port.values():
