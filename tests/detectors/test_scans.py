@@ -35,9 +35,12 @@ def ours(number: int) -> str:
 
 
 def scans(
-    steps: Iterable[Step], answering: frozenset[str] = frozenset(), crawlers: frozenset[str] = frozenset()
+    steps: Iterable[Step],
+    answering: frozenset[str] = frozenset(),
+    crawlers: frozenset[str] = frozenset(),
+    owned: int = 256,
 ) -> list[Finding]:
-    contacts = Contacts(lambda told: ("zeek/conn", f"C{told}", "TCP to port 443"), 256)
+    contacts = Contacts(lambda told: ("zeek/conn", f"C{told}", "TCP to port 443"), owned)
     judge = Scans(
         contacts,
         lambda ip, ts: Actor(ip, (ROLES.get(ip, "host"),), "a penetration test" if ip == "192.0.2.7" else None),
@@ -47,7 +50,10 @@ def scans(
     for number, (after, client, server, port, proto, probing) in enumerate(steps):
         answered = not probing or server in answering
         contacts.add(NOON + after, client, server, proto, port, probing, answered, number)
-    return sorted(judge.findings(), key=lambda finding: (finding.note, finding.actor.ip, finding.targets[0].place))
+    return sorted(
+        judge.findings(),
+        key=lambda finding: (finding.note, finding.actor.ip, [target.place for target in finding.targets[:1]]),
+    )
 
 
 def points(finding: Finding) -> int:
@@ -239,6 +245,27 @@ def test_a_network_that_acts_as_one_is_found_in_a_crowd() -> None:
     assert [(scan.actor.ip, scan.count, len(scan.actor.members)) for scan in scans(steps)] == [
         ("192.0.2.0/24", 120, 120)
     ]
+
+
+@pytest.mark.usefixtures("little_room")
+@pytest.mark.parametrize("owned", [256, 4096])
+def test_it_is_one_notice_however_many_of_its_sources_are_rows(owned: int) -> None:
+    plan = [tried(n, f"192.0.2.{n % 64}", ours(n), 22) for n in range(250)]
+    others = [tried(n, f"198.18.9.{n}", ours(n), 23) for n in range(250)]
+    steps = plan + others + crowd(500)
+    random.Random(4).shuffle(steps)
+    found = scans(steps, owned=owned)
+    assert [scan.actor.ip for scan in found] == ["192.0.2.0/24", "198.18.9.0/24"]
+    assert [len(scan.actor.members) for scan in found] == [64, 250]
+    assert all(190 <= scan.count <= 300 for scan in found)
+
+
+@pytest.mark.usefixtures("little_room")
+@pytest.mark.parametrize("owned", [256, 4096])
+def test_visits_that_fail_where_others_succeed_are_no_plan_in_a_crowd_either(owned: int) -> None:
+    steps = [talked(n, f"{n % 200 + 10}.7.{n // 200}.1", ours(n % 100)) for n in range(2_000)]
+    steps += [tried(n, f"192.0.2.{n % 250}", ours(n % 100)) for n in range(0, 2_000, 20)]
+    assert scans(steps, owned=owned) == []
 
 
 @pytest.mark.usefixtures("little_room")

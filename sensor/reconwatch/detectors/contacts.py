@@ -298,8 +298,8 @@ def network_of(ip: str) -> str:
     return inet_ntop(AF_INET6, inet_pton(AF_INET6, ip)[:8] + bytes(8)) + "/64"
 
 
-def estimate(bits: int, exact: bool) -> int:
-    """How many addresses set so many of the bits; `exact`: each has a bit of its own."""
+def estimate(bits: int, exact: bool, room: int = SLOTS) -> int:
+    """How many addresses set so many of `room` bits; `exact`: each has a bit of its own."""
     if exact:
         return bits
-    return round(-SLOTS * math.log(1 - min(bits, SLOTS - 0.5) / SLOTS))
+    return round(-SLOTS * math.log(1 - min(bits, room - 0.5) / room))

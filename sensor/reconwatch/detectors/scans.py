@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, ClassVar
 
-from reconwatch.detectors.contacts import ENDS, ICMP, NAMES, SLOTS, Contact, Contacts, Day, Row, Seen, estimate
+from reconwatch.detectors.contacts import ENDS, ICMP, NAMES, SLOTS, Contact, Contacts, Day, Row, Seen
 from reconwatch.detectors.detector import Threshold
 from reconwatch.notices import Finding, Reason, notice_id
 from reconwatch.prose import counted
@@ -15,7 +15,7 @@ from reconwatch.sightings import Actor, Evidence, Target
 from reconwatch.windows import MOST_TARGETS
 
 if TYPE_CHECKING:
-    from reconwatch.detectors.sketch import Rows
+    pass
 
 ACTIVE_SCANNING = ("T1595.001",)
 MOST_MEMBERS = 256
@@ -103,10 +103,17 @@ class Scans:
 
     def _of_day(self, day: Day) -> Iterator[Finding]:
         limits = self._limits["Address_Scan"]
-        together: set[str] = set()
+        sketched = dict(self._sketched_plans(day))
+        together = {key for _, keys in sketched.values() for key in keys}
         for network, members in self._plans(day):
             together |= members.keys()
-            yield self._address_scan(day, network, Scanned(members.values(), self._contacts), tuple(sorted(members)))
+            scanned = Scanned(members.values(), self._contacts)
+            row, others = sketched.get(network, (None, ()))
+            if row is not None and row.tried > len(scanned.all):
+                sketched[network] = row, tuple(sorted({*others, *members}))  # most of them are rows by now
+                continue
+            sketched.pop(network, None)
+            yield self._address_scan(day, network, scanned, tuple(sorted({*others, *members})))
         for key, seen in day.sources.items():
             many = len(seen.probed) + len(seen.visited) + seen.earlier.bit_count()
             if many < min(limits["addresses"], self._limits["Port_Scan"]["ports"]):
@@ -119,21 +126,22 @@ class Scans:
             ):
                 yield self._address_scan(day, key, scanned, ())
             yield from self._port_scans(day, key, scanned)
-        if day.rows is not None:
-            yield from self._of_rows(day, day.rows)
-
-    def _of_rows(self, day: Day, rows: Rows) -> Iterator[Finding]:
-        limits, exact = self._limits["Address_Scan"], self._contacts.exact
-        together: set[str] = set()
-        for keys, bits, first, last in rows.plans(int(limits["members"]), int(limits["addresses"])):
-            members = tuple(key for key in keys if not self._expected(key, first))
-            if len(members) >= limits["members"]:
-                together.update(members)
-                row = Row(_around(members[0]), estimate(bits.bit_count(), exact), bits, first, last)
-                yield self._sketched(day, row, members)
-        for row in rows.tried(int(limits["addresses"])):
+        for row, sources in sketched.values():
+            yield self._sketched(day, row, sources)
+        for row in day.rows.tried(int(limits["addresses"])) if day.rows is not None else ():
             if row.key not in day.sources and row.key not in together and not self._expected(row.key, row.first):
                 yield self._sketched(day, row, ())
+
+    def _sketched_plans(self, day: Day) -> Iterator[tuple[str, tuple[Row, tuple[str, ...]]]]:
+        """Network -> (what its sources did of which only rows are left, these sources)."""
+        limits = self._limits["Address_Scan"]
+        if day.rows is None:
+            return
+        for keys, row in day.rows.plans(int(limits["members"]), int(limits["addresses"]), day.answering):
+            members = tuple(key for key in keys if not self._expected(key, row.first))
+            if len(members) >= limits["members"]:
+                network = _around(members[0])
+                yield network, (row._replace(key=network), members)
 
     def _expected(self, key: str, ts: float) -> bool:
         """Whether a source is one of ours that stands for others, or a crawler."""

@@ -7,7 +7,7 @@ et al. 1990), whose standard error is 5 % at 256 addresses of one source, less b
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import NamedTuple
 
@@ -101,23 +101,39 @@ class Rows:
             if count >= least:
                 yield Row(text(int(self._keys[at])), count, bits, float(self._first[at]), float(self._last[at]))
 
-    def plans(self, members: int, least: int) -> Iterator[tuple[list[str], int, float, float]]:
-        """Networks of which so many sources share so many addresses out: (sources, bits of addresses, first, last).
+    def plans(self, members: int, least: int, lit: Collection[int] = ()) -> Iterator[tuple[list[str], Row]]:
+        """Networks of which so many sources share so many addresses out: (sources, what they tried together).
 
-        Sources of a network are neighbours in the order of keys.
+        Only addresses that are not among `lit` (numbers) count: where others are answered, visits fail too. Sources
+        of a network are neighbours in the order of keys.
         """
-        if not len(self._keys):
+        dark, room = self._dark(lit)
+        masked = self._bits & dark
+        trying = np.flatnonzero(masked.any(axis=1))
+        if not len(trying):
             return
-        network = self._keys >> np.where(self._keys >> np.uint64(40) == 1, np.uint64(8), np.uint64(16))
+        keys, bits, counts = self._keys[trying], masked[trying], self._counts(masked[trying])
+        network = keys >> np.where(keys >> np.uint64(40) == 1, np.uint64(8), np.uint64(16))
         starts = np.flatnonzero(np.concatenate(([True], network[1:] != network[:-1])))
         sizes = np.diff(np.append(starts, len(network)))
-        union = self._counts(np.bitwise_or.reduceat(self._bits, starts, axis=0))
-        each = np.add.reduceat(self._counts(self._bits), starts)
-        for group in np.flatnonzero((sizes >= members) & (union >= least) & (2 * each <= 3 * union)).tolist():
+        each = np.add.reduceat(counts, starts) * (1 if self._exact else SLOTS / room)
+        union = self._counts(np.bitwise_or.reduceat(bits, starts, axis=0))
+        for group in np.flatnonzero((sizes >= members) & (union > 0)).tolist():
+            tried = estimate(int(union[group]), self._exact, room)
+            if tried < least or 2 * each[group] > 3 * tried:
+                continue
             its = slice(int(starts[group]), int(starts[group] + sizes[group]))
-            bits = int.from_bytes(np.bitwise_or.reduce(self._bits[its], axis=0).tobytes(), "little")
-            keys = [text(int(key)) for key in self._keys[its]]
-            yield keys, bits, float(self._first[its].min()), float(self._last[its].max())
+            together = int.from_bytes(np.bitwise_or.reduce(bits[its], axis=0).tobytes(), "little")
+            first, last = float(self._first[trying[its]].min()), float(self._last[trying[its]].max())
+            sources = [text(int(key)) for key in keys[its]]
+            yield sources, Row(sources[0], tried, together, first, last)
+
+    def _dark(self, lit: Collection[int]) -> tuple[np.typing.NDArray[np.uint64], int]:
+        """The bits that no address of `lit` has, and how many they are."""
+        numbers = np.fromiter(lit, np.int64, len(lit))
+        slots = set((numbers if self._exact else _mixed(numbers)).tolist())
+        mask = (1 << SLOTS) - 1 - sum(1 << slot for slot in slots)
+        return np.frombuffer(mask.to_bytes(SLOTS // 8, "little"), np.uint64), SLOTS - len(slots)
 
 
 def _mixed(numbers: np.typing.NDArray[np.int64]) -> np.typing.NDArray[np.int64]:
