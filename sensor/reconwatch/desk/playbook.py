@@ -27,6 +27,14 @@ CHECKS = {
         "Find the tool on {actor}: which process, started by whom",
         "Look for the findings it left: files of host names, reports, uploads",
     ),
+    "Address_Scan": (
+        "See which of {targets} answered {actor}, and whether the world needs to reach them",
+        "Look for what {actor} did next at those that answered: names, paths, logins",
+    ),
+    "Port_Scan": (
+        "See which ports of {targets} answered {actor}, and close those that the world needs not",
+        "Look for what {actor} did next at those that answered: names, paths, logins",
+    ),
     "Scanner_Crawl": (
         "See in the same databases what they show of {targets}, and close what should not be there",
         "If the crawler only claims to be one: look for what else {actor} did",
@@ -43,6 +51,8 @@ CHECKS = {
 """Note -> the first line's checks, for `investigate` and above."""
 
 ACTIONS = {
+    "Address_Scan": ("Hand over with the evidence; block {actor} at the border while it is looked into",),
+    "Port_Scan": ("Hand over with the evidence; block {actor} at the border while it is looked into",),
     "CT_Log_Scraping": ("Hand over with the evidence; limit {actor}'s way out to the logs until it is explained",),
     "Recon_Tool": ("Hand over with the evidence; treat {actor} as possibly in an intruder's hands",),
     "Reverse_Sweep": ("Hand over with the evidence; treat {actor} as possibly in an intruder's hands",),
