@@ -167,12 +167,11 @@ class Scans:
         least = "at least " if scanned.full else ""
         ports = _ports(scanned)
         who = f"{counted(len(members), 'source')} of {key}" if members else key
-        reasons = [
-            Reason(15, f"tried {least}{len(scanned.tried):,} of our addresses and talked to none of them", every)
-        ]
+        what = f"tried {least}{len(scanned.tried):,} of our addresses"
+        reasons = [Reason(15, f"{what} and talked to none of them", every)]
         talked = scanned.all & {contact >> 18 for contact in scanned.visited}
         if talked and talked & scanned.tried:
-            reasons[0] = Reason(15, f"tried {least}{len(scanned.tried):,} of our addresses", every)
+            reasons[0] = Reason(15, what, every)
             reasons.append(Reason(10, f"talked to {len(talked)} of those that it found", every))
         elif not scanned.tried:
             reasons[0] = Reason(15, f"talked to {count} of our addresses, more than anybody has business with", every)
