@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import Any
 
 from reconwatch.catalog import Catalog, Query, Service
 from reconwatch.events import Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, WhoisQuery
-from reconwatch.sightings import Actor, Evidence, Sighting, Target, Walk
+from reconwatch.sightings import Actor, Evidence, Probe, Sighting, Target, Walk
 from reconwatch.site import Owned, Roles, Site
 
 NOON = 1_795_521_600.0
 """2026-11-24T12:00:00Z."""
 HOST, OTHER, RESOLVER, PROXY = "10.20.1.11", "10.20.1.12", "10.20.0.53", "10.20.0.80"
+STRANGER, WEB = "192.0.2.66", "203.0.113.10"
 SERVER, UPSTREAM = "198.18.4.2", "198.18.0.1"
 
 CATALOG = Catalog(
@@ -139,3 +141,12 @@ def sighting(
         ct_bulk=count if ct else 0,
         ct_starts=tuple((ts + n, "log", start) for n, start in enumerate(starts)),
     )
+
+
+def probe(
+    at: float = 0, *, client: str = STRANGER, server: str = WEB, port: int | None = 443, kind: str = "conn",
+    role: str = "host", trusted: str | None = None, asset: str | None = "203.0.113.0/24", **facts: Any,
+) -> Probe:  # fmt: skip
+    """What somebody outside did to an address of ours; `facts` are further fields of `Probe`."""
+    proof = Evidence(NOON + at, kind, "capture", None, client, server, facts.get("name"), f"probe at {at}")
+    return Probe(NOON + at, Actor(client, (role,), trusted), server, port, asset, kind, proof, **facts)

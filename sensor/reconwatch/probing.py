@@ -13,7 +13,7 @@ from reconwatch.catalog.world import Facts, Scanner, World
 from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, told_name
 from reconwatch.interest import Interest
 from reconwatch.sift import QTYPES, evidence_of, witness_kind
-from reconwatch.sightings import Actor, Bait, Evidence, Probe, Scanned
+from reconwatch.sightings import Actor, Bait, Evidence, Probe, Scanned, Sought
 from reconwatch.site import Canary, Site
 from reconwatch.visits import Witnessed
 from reconwatch.witnesses import Witnesses
@@ -79,7 +79,6 @@ class Probing:
         """The probe that an event is."""
         name = told_name(event)
         agent = event.user_agent if isinstance(event, HttpRequest) else None
-        tool = self._world.tools_by_agent(agent) if agent else None
         return Probe(
             ts=event.ts,
             actor=self.actor(event.client, event.ts),
@@ -92,10 +91,23 @@ class Probing:
             zone=self._site.owned_domain(name) if name else None,
             agent=agent,
             scanner=self.scanned(event.client, agent),
-            tool=tool.name if tool is not None and tool.kind != "everyday" else None,
+            inside=self._site.is_inside(event.client),
             canaries=tuple(self._baits.touched(event)),
-            **_facts(event),
+            **(self._asked(event) if isinstance(event, HttpRequest) else _facts(event)),
         )
+
+    def _asked(self, event: HttpRequest) -> dict[str, Any]:
+        """What a request tells of its client beside what it says itself; fields of `Probe`."""
+        paths = self._world.paths_of(event.uri, event.decoded)
+        tool = self._world.tools_by_agent(event.user_agent) if event.user_agent else None
+        if tool is None or tool.kind == "everyday":
+            tool = next((self._world.tool(path.tool) for path in paths if path.tool), None)
+        return {
+            "tool": tool.name if tool is not None else None,
+            "wordlist": tool is not None and self._world.tries_words(tool),
+            "paths": tuple(Sought(path.id, path.what, path.strong) for path in paths),
+            **_facts(event),
+        }
 
     def actor(self, ip: str, ts: float) -> Actor:
         """Who an address is at a time (UTC epoch seconds)."""
@@ -162,6 +174,8 @@ def _facts(event: AnyEvent) -> dict[str, Any]:
             return {"qtype": qtype}
         case DnsAnswer(qtype=qtype, rcode=rcode, records=records, walked=walked):
             return {"qtype": qtype, "rcode": rcode, "records": records, "walked": walked}
+        case Hello(alpn=alpn):
+            return {"alpn": alpn}
         case HttpRequest(method=method, uri=uri, status=status):
             return {"method": method, "uri": uri, "status": status}
     return {}

@@ -86,6 +86,7 @@ def test_a_file_that_lost_more_than_thirty_percent_is_declined_though_the_whole_
     new: Path, destination: Path
 ) -> None:
     (new / "tools.yaml").write_text("as_of: 2026-11-24\ntools: []\n")  # else its services would be unknown
+    (new / "paths.yaml").write_text("as_of: 2026-11-24\nwordlists: []\npaths: []\n")  # and its tools
     (new / "scanners.yaml").write_text(re.sub(r"\n    databases: \[.*\]", "", (new / "scanners.yaml").read_text()))
     drop(new, "cdns.yaml", 0.5)
     why = declined(update(new, destination, TODAY), destination)

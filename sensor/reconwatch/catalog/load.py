@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from reconwatch.catalog.world import Facts, World
 
 BLINDSPOTS = "blindspots.yaml"
-WORLD = ("actors.yaml", "registries.yaml", "scanners.yaml", "tools.yaml")
+WORLD = ("actors.yaml", "paths.yaml", "registries.yaml", "scanners.yaml", "tools.yaml")
 
 Loaded = TypeVar("Loaded")
 
@@ -49,7 +49,7 @@ def load(folder: Path | None = None) -> Catalog:
 
 
 def load_world(catalog: Catalog, folder: Path | None = None) -> World:
-    """The scanners, tools, actors and registries beside the services; their services are the catalog's.
+    """The scanners, tools, actors, registries and paths beside the services; their services are the catalog's.
 
     Raises:
         document.DocumentError: as `load`.
