@@ -105,7 +105,7 @@ class Probing:
         return {
             "tool": tool.name if tool is not None else None,
             "wordlist": tool is not None and self._world.tries_words(tool),
-            "paths": tuple(Sought(path.id, path.what, path.strong) for path in paths),
+            "paths": tuple(Sought(path.id, path.what, path.strong, path.test) for path in paths),
             **_facts(event),
         }
 

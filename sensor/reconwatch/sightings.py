@@ -161,6 +161,8 @@ class Sought(msgspec.Struct, frozen=True):
     """What it looks for, as it stands in a sentence: `a Git repository`."""
     strong: bool
     """Only a scanner asks for it."""
+    test: bool = False
+    """No server has it: the scanner tests how the server answers."""
 
 
 class Probe(msgspec.Struct, frozen=True, tag_field="type", tag="probe"):

@@ -23,6 +23,8 @@ class RequestPath(msgspec.Struct, frozen=True):
     """Whole paths, or beginnings that end in `*`; with a `?`, query and all. Case and escapes do not matter."""
     strong: bool = False
     """Only a scanner asks for it; else people, products and monitors do too."""
+    test: bool = False
+    """No server has it: the scanner tests how the server answers."""
     tool: str = ""
     """Id of the tool that alone asks for it; empty if several do."""
     references: tuple[str, ...] = ()

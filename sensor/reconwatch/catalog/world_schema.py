@@ -333,7 +333,7 @@ class PathModel(_Model):
     id: Id
     what: str = Field(min_length=3, max_length=80)
     paths: list[Annotated[str, Field(pattern=r"^/[^*]{2,}\*?$")]] = Field(min_length=1)
-    weight: Literal["strong", "weak"]
+    weight: Literal["strong", "weak", "test"]
     tool: ToolId | None = None
     references: list[Url] = Field(min_length=1)
     match: list[str] = Field(min_length=1)
@@ -345,7 +345,8 @@ class PathModel(_Model):
             id=self.id,
             what=self.what,
             paths=tuple(self.paths),
-            strong=self.weight == "strong",
+            strong=self.weight != "weak",
+            test=self.weight == "test",
             tool=self.tool or "",
             references=tuple(self.references),
             match=tuple(self.match),

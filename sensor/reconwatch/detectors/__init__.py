@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconwatch.detectors.bulk_search import BulkSearch
+from reconwatch.detectors.canary_touched import CanaryTouched
 from reconwatch.detectors.ct_log_scraping import CtLogScraping
 from reconwatch.detectors.database_lookup import DatabaseLookup
 from reconwatch.detectors.detector import Detector, Key, Threshold
 from reconwatch.detectors.enumeration_sweep import EnumerationSweep, Likely
+from reconwatch.detectors.name_probe import NameProbe
 from reconwatch.detectors.probed import ProbeDetector
 from reconwatch.detectors.recon_tool import ReconTool
 from reconwatch.detectors.reverse_sweep import ReverseSweep
 from reconwatch.detectors.scans import Scans
+from reconwatch.detectors.service_probe import ServiceProbe
 from reconwatch.detectors.targeted_search import TargetedSearch
 from reconwatch.sightings import Probe, Sighting
 
@@ -30,7 +33,7 @@ DETECTORS = (
 )
 
 
-PROBE_DETECTORS: tuple[type[ProbeDetector[Any]], ...] = ()
+PROBE_DETECTORS: tuple[type[ProbeDetector[Any]], ...] = (CanaryTouched, NameProbe, ServiceProbe)
 """Of single probes; scans are told from contacts (`scans.Scans`)."""
 
 
