@@ -15,6 +15,7 @@ ROOMS = [
     {"visits", "sightings"},
     {"notices"},
     {"domains"},
+    {"canary"},
     {"site", "site_schema", "site_checks", "site_init"},
     {"targets"},
     {"catalog"},

@@ -100,7 +100,7 @@ class ServiceProbe(ProbeDetector[Asked]):
         reasons = []
         if tools:
             requests = counted(sum(state.tools.values()), "request")
-            reasons.append(Reason(25, f"{requests} can only come from {shortened(tools)}, by agent or path", every))
+            reasons.append(Reason(25, f"{requests} with the agent or path of {shortened(tools)}", every))
         if state.strong:
             points = 20 if len(state.strong) < self.limits["strong"] else 35
             looked = _named(state.strong.values())
