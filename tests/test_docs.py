@@ -47,7 +47,7 @@ def test_every_option_the_readme_names_exists() -> None:
 
 
 def test_every_note_in_the_readme_has_a_detector() -> None:
-    from reconwatch.detectors import DETECTORS
+    from reconwatch.detectors import DETECTORS, PROBE_DETECTORS
 
     told = README.partition("| note |")[2].partition("\n\n")[0]
-    assert set(re.findall(r"^\| `(\w+)`", told, re.MULTILINE)) == {detector.note for detector in DETECTORS}
+    assert set(re.findall(r"^\| `(\w+)`", told, re.MULTILINE)) == {each.note for each in (*DETECTORS, *PROBE_DETECTORS)}

@@ -171,6 +171,12 @@ def test_a_renewed_package_wins_over_an_older_update(data_home: Path, new: Path)
     assert chosen(data_home) == data_home.resolve(), "who names a folder means it"
 
 
+def test_an_update_from_before_a_file_was_added_is_passed_over(data_home: Path, new: Path) -> None:
+    assert update(new, data_home, TODAY).taken
+    (data_home.resolve() / "paths.yaml").unlink()
+    assert chosen() is None
+
+
 def test_a_folder_that_everybody_can_write_to_is_refused(data_home: Path, new: Path) -> None:
     assert update(new, data_home, TODAY).taken
     (data_home.resolve() / "services").chmod(0o777)

@@ -74,7 +74,8 @@ def home() -> Path | None:
 def chosen(folder: Path | None = None) -> Path | None:
     """The folder to `load`: the one that was named, else the updated one at `home`, else None: what ships.
 
-    An updated catalog that is older than what ships is passed over: the package was renewed since.
+    An updated catalog that is older than what ships, or lacks a file of it, is passed over: the package was renewed
+    since.
 
     Raises:
         document.DocumentError: others could write to it: a catalog decides whom we notice.
@@ -85,6 +86,8 @@ def chosen(folder: Path | None = None) -> Path | None:
         return None
     beside, found = found.absolute().parent, found.resolve(strict=True)
     _trust({beside, found.parent}, found)
+    if folder is None and not all((found / name).is_file() for name in (BLINDSPOTS, *WORLD)):
+        return None
     if folder is None and newest(dict(_texts(found)).values()) < newest(dict(_texts(None)).values()):
         return None
     return found
