@@ -1,13 +1,16 @@
 """A bait is touched: by whom, how, from which side, and which database gave it away."""
 
+import dataclasses
 from typing import Any
 
 import pytest
 from tests.detectors.probes import assert_any_order, last_words, one
-from tests.story import HOST, RESOLVER, STRANGER, UPSTREAM, WEB, probe
+from tests.story import HOST, RESOLVER, SITE, STRANGER, UPSTREAM, WEB, probe, query
 
 from reconwatch.detectors.canary_touched import CanaryTouched
+from reconwatch.probing import Probing
 from reconwatch.sightings import Bait, Probe, Scanned
+from reconwatch.site import Canary
 
 NAME = "staging-7f3k2q.acme-widgets.com"
 BAIT = Bait("name", NAME, "certificate transparency")
@@ -118,6 +121,17 @@ def test_a_bait_path_is_touched_on_our_servers_only() -> None:
     notice = one(CanaryTouched(), [ours, inside(1, "http", bait=PATH, name="other.example", zone=None)])
     assert (notice.row[3], notice.verdict, notice.techniques) == ((WEB,), "escalate", ("T1596",))
     assert "does not say where it was planted" in notice.msg
+
+
+def test_a_question_of_our_own_staff_becomes_a_lookup_by_the_site_alone() -> None:
+    canary = Canary("name", NAME, "certificate transparency")
+    probing = Probing(dataclasses.replace(SITE, canaries=(canary,)))
+    asked = [query(0, NAME), query(1, NAME, client=RESOLVER), query(2, "www.acme-widgets.com")]
+    touched = [event for event in asked if probing.touches_bait(event)]
+    notices = last_words(CanaryTouched(), probing.probes(touched))
+    assert sorted((n.actor.ip, n.direction, n.verdict) for n in notices) == [
+        (RESOLVER, "lookup", "investigate"), (HOST, "lookup", "investigate"),
+    ]  # fmt: skip
 
 
 def test_a_probe_without_a_bait_is_nothing() -> None:

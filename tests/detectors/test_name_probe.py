@@ -118,6 +118,14 @@ def test_a_certificate_authority_validates_all_our_names() -> None:
     assert last_words(NameProbe(), tried(names(60), alpn=("acme-tls/1",))) == []
 
 
+def test_what_was_told_before_the_challenges_arrived_is_taken_back() -> None:
+    hellos = tried(names(45))
+    challenges = [hello(n, name, kind="http", uri="/.well-known/acme-challenge/x") for n, name in enumerate(names(45))]
+    notices = emitted(NameProbe(), hellos + challenges)
+    assert [(n.state, n.verdict) for n in notices] == [("open", "investigate"), ("closed", "monitor")]
+    assert emitted(NameProbe(), challenges + hellos) == []
+
+
 def test_one_challenge_does_not_excuse_the_other_names() -> None:
     challenge = hello(0, names(1)[0], kind="http", uri="/.well-known/acme-challenge/x")
     assert one(NameProbe(), [challenge, *tried(names(12))]).count == 11

@@ -24,6 +24,9 @@ no more. Half an hour is longer than any monitor's interval, and three of them l
 MOST_NAMES = 1_000
 """Distinct names that are remembered of one source and day; a longer list says no more."""
 
+LONGEST_NAME = 253
+"""Characters of a DNS name: a Host header can be of any length."""
+
 MAIL_PORTS = frozenset({25, 110, 143, 465, 587, 993, 995})
 """Whoever delivers mail greets each of our mail servers, by name or without."""
 
@@ -98,7 +101,7 @@ class NameProbe(ProbeDetector[NamesTried]):
 
     def remember(self, state: NamesTried, sighting: Probe) -> None:
         """See `KeyedDetector.remember`."""
-        name = (sighting.name or "").rstrip(".")
+        name = (sighting.name or "").rstrip(".")[:LONGEST_NAME]
         if not name or _ADDRESS.fullmatch(name):
             state.take_actor(sighting.actor)
             state.first, state.last = min(state.first, sighting.ts), max(state.last, sighting.ts)
@@ -134,11 +137,11 @@ class NameProbe(ProbeDetector[NamesTried]):
         names = {name: tried for name, tried in state.names.items() if name not in state.excused}
         many = len(names) >= self.limits["day"]
         if not closing:
-            state.told = len(names) if many else 0
+            state.told = len(names) if many else state.told
             return self._names(state, names) if many else None
         fresh = {name: tried for name, tried in names.items() if len(tried.slots) < USED}
         if not many and _most(fresh, HOUR) < self.limits["names"]:
-            return self._addresses(state)
+            return self._addresses(state) or (self._taken_back(state) if state.told else None)
         return self._names(state, names if many else fresh)
 
     def _names(self, state: NamesTried, names: Mapping[str, Tried]) -> Words:
@@ -165,6 +168,21 @@ class NameProbe(ProbeDetector[NamesTried]):
             evidence_total=state.evidence.total,
             targets=tuple(state.targets.items),
             techniques=("T1595.003",),
+        )
+
+    def _taken_back(self, state: NamesTried) -> Words:
+        """The close of what was told too early: a challenge arrived after the visits that it excuses."""
+        assert state.actor is not None
+        return Words(
+            count=len(state.excused),
+            counted="names",
+            reasons=(Reason(0, "a certificate authority validated the names: nothing was tried"),),
+            msg=f"{state.actor.ip} validated names of ours for certificates",
+            services=(),
+            evidence=tuple(state.evidence.items),
+            evidence_total=state.evidence.total,
+            targets=tuple(state.targets.items),
+            techniques=(),
         )
 
     def _addresses(self, state: NamesTried) -> Words | None:
