@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.detectors.probes import assert_any_order, emitted, last_words, one
-from tests.story import STRANGER, WEB, probe
+from tests.story import NOON, STRANGER, WEB, probe
 
 from reconwatch.detectors.name_probe import MOST_NAMES, NameProbe
 from reconwatch.sightings import Probe, Scanned
@@ -89,6 +89,12 @@ def test_numbers_instead_of_names_on_several_addresses_are_on_record() -> None:
     notice = one(NameProbe(), visits)
     assert (notice.verdict, notice.count, notice.counted) == ("monitor", 6, "addresses")
     assert notice.row[3] == tuple(servers)
+    assert (notice.first, notice.last, notice.ts) == (NOON, NOON + 14, NOON + 14)
+
+
+def test_when_names_were_tried_is_not_when_addresses_were_visited() -> None:
+    notice = one(NameProbe(), [hello(0, None), *(hello(100 + n, name) for n, name in enumerate(names(10)))])
+    assert (notice.first, notice.last) == (NOON + 100, NOON + 109)
 
 
 # Hard negatives

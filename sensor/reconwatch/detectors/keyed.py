@@ -106,7 +106,7 @@ class KeyedDetector(ABC, Generic[G, Item]):
         return Finding(
             id=notice_id(self.note, state.key.parts, state.key.start),
             closing=closing,
-            ts=state.last if state.crossed is None else state.crossed,
+            ts=last if state.crossed is None else state.crossed,
             note=self.note,
             direction=words.direction or self.direction,
             actor=state.actor,

@@ -61,6 +61,8 @@ class NamesTried(NetworkProbed):
     """Addresses visited without a name."""
     visits: Ends = msgspec.field(default_factory=Ends)
     """Evidence of those visits."""
+    between: tuple[float, float] = (float("inf"), float("-inf"))
+    """The first and the last of them."""
 
 
 class NameProbe(ProbeDetector[NamesTried]):
@@ -104,7 +106,7 @@ class NameProbe(ProbeDetector[NamesTried]):
         name = (sighting.name or "").rstrip(".")[:LONGEST_NAME]
         if not name or _ADDRESS.fullmatch(name):
             state.take_actor(sighting.actor)
-            state.first, state.last = min(state.first, sighting.ts), max(state.last, sighting.ts)
+            state.between = (min(state.between[0], sighting.ts), max(state.between[1], sighting.ts))
             state.kinds.add(sighting.kind)
             state.visits.add((sighting.evidence,), 1)
             state.bare.add(_targets(sighting))
@@ -203,6 +205,7 @@ class NameProbe(ProbeDetector[NamesTried]):
             evidence_total=state.visits.total,
             targets=visited,
             techniques=("T1595.001",),
+            span=state.between,
         )
 
 
