@@ -15,6 +15,7 @@ NOON = 1_795_521_600.0
 HOST, OTHER, RESOLVER, PROXY = "10.20.1.11", "10.20.1.12", "10.20.0.53", "10.20.0.80"
 STRANGER, WEB = "192.0.2.66", "203.0.113.10"
 SERVER, UPSTREAM = "198.18.4.2", "198.18.0.1"
+NAMESERVER = "203.0.113.53"
 
 CATALOG = Catalog(
     [
@@ -150,3 +151,16 @@ def probe(
     """What somebody outside did to an address of ours; `facts` are further fields of `Probe`."""
     proof = Evidence(NOON + at, kind, "capture", None, client, server, facts.get("name"), f"probe at {at}")
     return Probe(NOON + at, Actor(client, (role,), trusted), server, port, asset, kind, proof, **facts)
+
+
+def dns_probe(
+    after: float = 0, kind: str = "dns", *, actor: str = STRANGER, role: str = "host", trusted: str | None = None,
+    server: str = NAMESERVER, port: int | None = 53, asset: str | None = "203.0.113.0/24", **facts: Any,
+) -> Probe:  # fmt: skip
+    """What somebody outside asked our name server; `facts` are further fields of `Probe`."""
+    ts = NOON + after
+    proof = Evidence(ts, kind, "capture", None, actor, server, facts.get("name"), f"{kind} {facts.get('qtype')}")
+    return Probe(
+        ts=ts, actor=Actor(actor, (role,), trusted), server=server, port=port, asset=asset, kind=kind, evidence=proof,
+        **facts,
+    )  # fmt: skip

@@ -48,6 +48,8 @@ def test_every_option_the_readme_names_exists() -> None:
 
 def test_every_note_in_the_readme_has_a_detector() -> None:
     from reconwatch.detectors import DETECTORS, PROBE_DETECTORS
+    from reconwatch.detectors.scans import Scans
 
     told = README.partition("| note |")[2].partition("\n\n")[0]
-    assert set(re.findall(r"^\| `(\w+)`", told, re.MULTILINE)) == {each.note for each in (*DETECTORS, *PROBE_DETECTORS)}
+    notes = {each.note for each in (*DETECTORS, *PROBE_DETECTORS)} | set(Scans.thresholds)
+    assert set(re.findall(r"^\| `(\w+)`", told, re.MULTILINE)) == notes

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconwatch.sightings import Evidence, Target
-from reconwatch.windows import DAY, Ends, Smallest, most_counted, most_distinct, spans_with, window_start
+from reconwatch.windows import DAY, Ends, Smallest, keep_smallest, most_counted, most_distinct, spans_with, window_start
 
 
 def evidence(ts: float) -> Evidence:
@@ -57,6 +57,14 @@ def test_the_spans_of_a_minute_are_all_runs_that_it_lies_in() -> None:
 def test_windows_are_aligned_to_the_epoch() -> None:
     assert window_start(1_795_521_600.5, DAY) == 1_795_478_400
     assert window_start(1_795_478_400, DAY) == 1_795_478_400
+
+
+@given(st.lists(st.integers(0, 30)), st.integers(1, 9))
+def test_the_smallest_are_kept_each_once_and_sorted(items: list[int], most: int) -> None:
+    kept: list[int] = []
+    put = [keep_smallest(kept, item, most) for item in items]
+    assert kept == sorted(set(items))[:most]
+    assert sum(put) >= len(kept)
 
 
 minutes = st.dictionaries(st.integers(0, 40), st.integers(1, 9), max_size=20)

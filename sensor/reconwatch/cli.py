@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from reconwatch.catalog.world import World
     from reconwatch.document import Problem
     from reconwatch.notices import Notice
+    from reconwatch.pipeline import Replay
     from reconwatch.site import Site
 
 EXIT_RAN = 0
@@ -78,6 +79,39 @@ def replay(
     jobs: int | None,
 ) -> None:
     """Notices from captures, Zeek logs and Suricata EVE: files and folders of them, told apart by content."""
+    with _replay(paths, site_file, output, jobs=jobs, funnel=not no_funnel) as (run, stream):
+        worst = _write(run.notices(), form or _default_format(output), stream)
+    if fail_on is not None and worst >= VERDICTS.index(fail_on):
+        sys.exit(EXIT_FAIL_ON)
+
+
+@main.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...|-")
+@click.option("--site", "site_file", type=click.Path(path_type=Path), required=True, help="What we own.")
+@click.option("--format", "form", type=click.Choice(FORMATS[:2]), help="Default: table on a terminal, else jsonl.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write it there.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Read several inputs at once. Default: the cores there are.")
+def exposure(paths: tuple[str, ...], site_file: Path, form: str | None, output: Path | None, jobs: int | None) -> None:
+    """List what scan databases have collected of our addresses, and when: what a search about us would show."""
+    from reconwatch.exposure import Exposures
+    from reconwatch.sinks.exposure import write_exposures
+
+    with _replay(paths, site_file, output, jobs=jobs) as (run, stream):
+        found = Exposures({service.id: service.name for service in run.catalog.services.values()})
+        run.watch_probe = found.observe
+        for _ in run.notices():
+            pass
+        if not write_exposures(form or _default_format(output), stream, found.exposures()) and not run.unreadable:
+            say("no known crawler came to an address of ours in these inputs; what came earlier they cannot show")
+        if found.left_out:
+            say(f"{counted(found.left_out, 'probe')} of further ports had no room here: the list is not whole")
+
+
+@contextlib.contextmanager
+def _replay(
+    paths: Sequence[str], site_file: Path | None, output: Path | None, *, jobs: int | None, funnel: bool = True
+) -> Iterator[tuple[Replay, BinaryIO]]:
+    """A run over the inputs, and where its results go; after it, its account, and the end if nothing could be read."""
     from reconwatch.pipeline import Replay
 
     inputs = [_input(path) for path in paths]
@@ -91,9 +125,9 @@ def replay(
         with _destination(output, inputs) as stream, _progress(inputs) as progress:
             run = Replay(
                 inputs, catalog, site, world,
-                funnel=not no_funnel, warn=say, progress=progress, jobs=jobs or len(os.sched_getaffinity(0)),
+                funnel=funnel, warn=say, progress=progress, jobs=jobs or len(os.sched_getaffinity(0)),
             )  # fmt: skip
-            worst = _write(run.notices(), form or _default_format(output), stream)
+            yield run, stream
     except BrokenPipeError:
         raise
     except OSError as error:  # a full disk, here or where the temporary files lie
@@ -102,8 +136,6 @@ def replay(
         say(line)
     if run.unreadable:
         sys.exit(EXIT_UNREADABLE)
-    if fail_on is not None and worst >= VERDICTS.index(fail_on):
-        sys.exit(EXIT_FAIL_ON)
 
 
 def _input(path: str) -> Path | BinaryIO:

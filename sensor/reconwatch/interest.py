@@ -205,7 +205,7 @@ class Lookout:
         """Whether anyone downstream may need the event. Learns from the answers that it lets through."""
         match event:
             case Connection():  # first, for they come by the million
-                return self._wants_connection(event)
+                return self.wants_connection(event)
             case WhoisQuery(server=server):
                 return self._wants_anyway(server)
             case DnsQuery(name=name, server=server):
@@ -249,7 +249,8 @@ class Lookout:
         prefixes = self._paths.get(host.rstrip("."))
         return prefixes is not None and uri.startswith(prefixes)
 
-    def _wants_connection(self, event: Connection) -> bool:
+    def wants_connection(self, event: Connection) -> bool:
+        """As `wants`: connections come by the million."""
         server = event.server
         if event.server_port in self._ports or self._networks.hold(server):  # as wants_by_itself, without a call
             return self._wants_anyway(server)

@@ -24,10 +24,10 @@ from reconwatch.interest import Lookout
 from reconwatch.meet import Meet
 from reconwatch.notices import Finding, Notice
 from reconwatch.ordering import Sorter
-from reconwatch.probing import Probing, connection_detail, interest_of
+from reconwatch.probing import Probing, contact_words, interest_of
 from reconwatch.prose import counted
 from reconwatch.sift import Sift
-from reconwatch.sightings import Sighting
+from reconwatch.sightings import Probe, Sighting
 from reconwatch.site import Site
 from reconwatch.sources.inputs import WORTH_WORKERS, Inputs, read_inputs
 
@@ -56,6 +56,8 @@ class Replay:
     """Processes that read at the same time; the notices and the account do not depend on it."""
     worth_workers: int = WORTH_WORKERS
     """Bytes of input from which others than this process read."""
+    watch_probe: Callable[[Probe], None] = lambda probe: None
+    """Told every probe from outside that is more than one of many openings, in order of time."""
     accounts: list[Account] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -64,7 +66,7 @@ class Replay:
         self._blindness = Blindness(self.catalog)
         self._meet = Meet(self._watched, self.site.roles_of, self.site.is_inside)
         self._probing = Probing(self.site, world)
-        self._contacts = Contacts()
+        self._contacts = Contacts(contact_words, sum(network.num_addresses for network in self.site.owned.ranges))
         self._scans = Scans(
             self._contacts, self._probing.actor, self.site.owned_range, self._probing.crawls, self.site.thresholds
         )
@@ -81,8 +83,9 @@ class Replay:
             closing(self._events()) as told,
         ):
             for event in told:
-                if self._probing.from_outside(event):
-                    if not isinstance(event, Connection) or not self._contact(event):
+                known = self._probing.knows(event.client)
+                if self._probing.from_outside(event, known):
+                    if not isinstance(event, Connection) or self._contact(event, known):
                         probes.add(event)
                     continue
                 self._blindness.watch(event)
@@ -119,19 +122,19 @@ class Replay:
             yield from self._runner.observe(sighting)
         yield from self._runner.close()
 
-    def _contact(self, event: Connection) -> bool:
-        """Count a connection from outside among the contacts; whether that is all that can be made of it."""
+    def _contact(self, event: Connection, known: bool) -> bool:
+        """Count a connection from outside among the contacts; whether there is more to it."""
         contact = self._probing.contact(event)
         if contact is not None:
             probing, answered = contact
             self._contacts.add(
-                event.ts, event.client, event.server, event.proto, event.server_port, probing, answered,
-                lambda: (event.source, event.uid, connection_detail(event)),
-            )  # fmt: skip
-        return not self._probing.scanned(event.client, None) and not self._probing.touches_bait(event)
+                event.ts, event.client, event.server, event.proto, event.server_port, probing, answered, event
+            )
+        return self._probing.touches_bait(event) if contact is None else self._probing.says_more(event, known)
 
     def _probe_findings(self, probes: Iterable[AnyEvent]) -> Iterator[Finding]:
         for probe in self._probing.probes(probes):
+            self.watch_probe(probe)
             yield from self._probe_runner.advance(probe.ts)
             yield from self._probe_runner.observe(probe)
         yield from self._probe_runner.close()
@@ -152,8 +155,9 @@ class Replay:
         told = [f"read {amounts or 'nothing'} from {len(read)} of {counted(len(self.accounts) - others, 'input')}"]
         if others:
             told.append(f"{counted(others, 'file')} of another kind {'were' if others > 1 else 'was'} passed over")
-        if self._meet.merged:
-            told.append(f"{self._meet.merged:,} records told what another input had told: counted once")
+        merged = self._meet.merged + self._probing.merged
+        if merged:
+            told.append(f"{merged:,} records told what another input had told: counted once")
         if not (self.site.owned.domains or self.site.owned.ranges or self.site.owned.asns or self.site.owned.brands):
             told.append("no site: nothing is known to be ours, so no search can be told to be about us (--site)")
         if self._meet.evicted:
@@ -163,6 +167,8 @@ class Replay:
                 f"{self._meet.unmatched:,} flows were too many at once to compare what the inputs told: some of it may"
                 " be counted twice"
             )
+        if self._contacts.uncounted:
+            told.append(f"{self._contacts.uncounted:,} contacts came from more sources than can be kept: not counted")
         return told + [f"not seen: {line}" for line in self._blindness.lines(self.accounts)]
 
 
@@ -177,8 +183,5 @@ def _named(tools: Iterable[tuple[Tool, float]]) -> list[tuple[str, float]]:
 
 def _last_words(findings: Iterable[Finding]) -> Iterator[Notice]:
     """What is said at the close of each window; a replay waits for it."""
-    desk = Desk()
-    for finding in findings:
-        notice = desk.consider(finding)
-        if notice is not None and notice.state == "closed":
-            yield notice
+    desk = Desk(last_words=True)
+    return filter(None, map(desk.consider, findings))

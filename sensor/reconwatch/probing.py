@@ -5,21 +5,28 @@ A probe is a single event: what belongs together is for the detectors to say, fo
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from ipaddress import ip_address, ip_network
+from itertools import chain
+from socket import AF_INET, AF_INET6, inet_pton
 from typing import Any, Literal
 
 from reconwatch.catalog.world import Facts, Scanner, World
 from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, told_name
 from reconwatch.interest import Interest
 from reconwatch.sift import QTYPES, evidence_of, witness_kind
-from reconwatch.sightings import Actor, Bait, Evidence, Probe, Scanned, Sought
-from reconwatch.site import Canary, Site
+from reconwatch.sightings import Actor, Bait, Evidence, Probe, Scanned, Sought, Target
+from reconwatch.site import Canary, Network, Site
+from reconwatch.targets import unreversed
 from reconwatch.visits import Witnessed
 from reconwatch.witnesses import Witnesses
 
 REPLYING = frozenset({53, 123, 443, 853, 3478})
 """Ports that servers answer from over UDP: DNS, NTP, QUIC, STUN."""
+
+REVERSE_ZONES = {".in-addr.arpa": 4, ".ip6.arpa": 6}
 
 RCODES = {0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED", 9: "NOTAUTH"}
 
@@ -40,15 +47,21 @@ class Probing:
         self._baits = Baits(site.canaries)
         self._witnesses = Witnesses()
         self.scanned = lru_cache(maxsize=65_536)(self._scanned)
+        self._special = Special([*site.inside, *site.owned.ranges], self._world.ranges(), baits=self._baits.addresses)
+        self._reverse = lru_cache(maxsize=4_096)(self._reversed)
 
     @property
     def merged(self) -> int:
         """Records that told an event which another input had told already."""
         return self._witnesses.merged
 
-    def from_outside(self, event: AnyEvent) -> bool:
-        """Whether somebody outside did it to an address of ours."""
-        return self._site.owns(event.server) and not self._site.is_inside(event.client)
+    def knows(self, ip: str) -> bool:
+        """Whether there may be anything to know of an address: nearly all who come are strangers."""
+        return self._special.holds(ip)
+
+    def from_outside(self, event: AnyEvent, known: bool) -> bool:
+        """Whether somebody outside did it to an address of ours. `known`: see `knows`, of the client."""
+        return self._site.owns(event.server) and not (known and self._site.is_inside(event.client))
 
     def contact(self, event: Connection) -> tuple[bool, bool] | None:
         """Of a connection from outside: (whether it was no conversation, whether the server answered).
@@ -64,9 +77,15 @@ class Probing:
             return None
         return not event.spoke, bool(event.answered)
 
+    def says_more(self, event: Connection, known: bool) -> bool:
+        """Whether a connection from outside says more than that it was there: a crawler's, or to a bait."""
+        if not known and event.server not in self._baits.addresses:
+            return False
+        return self._world.scanner_of(event.client) is not None or self.touches_bait(event)
+
     def touches_bait(self, event: AnyEvent) -> bool:
         """Whether a bait is in it, whoever did it."""
-        return bool(self._baits) and any(self._baits.touched(event))
+        return self._baits.some and any(self._baits.touched(event))
 
     def probes(self, events: Iterable[AnyEvent]) -> Iterator[Probe]:
         """The probes among events, each once however many inputs told it."""
@@ -89,6 +108,8 @@ class Probing:
             evidence=_evidence(event),
             name=name,
             zone=self._site.owned_domain(name) if name else None,
+            secondary=self._site.is_secondary(event.client),
+            reverse=self._reverse(name) if name and name.endswith(".arpa") else None,
             agent=agent,
             scanner=self.scanned(event.client, agent),
             inside=self._site.is_inside(event.client),
@@ -119,6 +140,21 @@ class Probing:
         scanned = self.scanned(ip, None)
         return scanned is not None and scanned.sure
 
+    def _reversed(self, name: str) -> Target | None:
+        """What of ours a reverse name stands for; zones on octet or nibble borders may be a little wider than it."""
+        zone = next((zone for zone in REVERSE_ZONES if name.endswith(zone)), "")
+        named = unreversed(name.removesuffix(zone)) if zone else None
+        if named is None:
+            return None
+        asked = ip_network(named.value)
+        if asked.version != REVERSE_ZONES[zone]:
+            return None
+        for owned in self._site.owned.ranges:
+            near = asked.version == owned.version and asked.prefixlen >= owned.prefixlen - 8
+            if near and asked.overlaps(owned):
+                return Target("ip" if named.kind == "ip" else "range", named.value, str(owned))
+        return None
+
     def _scanned(self, ip: str, agent: str | None) -> Scanned | None:
         """The crawler by its address, else by what it says of itself."""
         listed = self._world.scanner_of(ip)
@@ -146,8 +182,8 @@ class Baits:
         for each in canaries:
             self._by_kind[each.kind].setdefault(each.value, Bait(each.kind, each.value, each.planted))
 
-    def __bool__(self) -> bool:
-        return any(self._by_kind.values())
+        self.some = any(self._by_kind.values())
+        self.addresses = frozenset(self._by_kind["address"])
 
     def touched(self, event: AnyEvent) -> Iterator[Bait]:
         """The baits in an event: as the name it says, as an address of either side, as the path it asks for."""
@@ -165,19 +201,58 @@ class Baits:
                 yield bait
 
 
+class Special:
+    """Networks and addresses of which anything is known; nearly all who come lie in none.
+
+    They come by the million, each once, so a miss must be cheap (0.4 us): no tree, no cache.
+    """
+
+    def __init__(
+        self, networks: Iterable[Network], ranges: Iterable[tuple[bytes, bytes]], baits: Iterable[str]
+    ) -> None:
+        spans = [(network[0].packed, network[-1].packed) for network in networks]
+        spans += [(packed, packed) for packed in (ip_address(bait).packed for bait in baits)]
+        self._spans = {size: _joined(spans, ranges, size) for size in (4, 16)}
+
+    def holds(self, ip: str) -> bool:
+        """Whether an address lies in one of them. True for what is no address."""
+        try:
+            packed = inet_pton(AF_INET6, ip) if ":" in ip else inet_pton(AF_INET, ip)
+        except (OSError, ValueError):
+            return True
+        firsts, lasts = self._spans[len(packed)]
+        at = bisect_right(firsts, packed) - 1
+        return at >= 0 and packed <= lasts[at]
+
+
+def _joined(
+    spans: Iterable[tuple[bytes, bytes]], ranges: Iterable[tuple[bytes, bytes]], size: int
+) -> tuple[list[bytes], list[bytes]]:
+    """The spans of one address family without overlaps, in order: first addresses, and last ones."""
+    firsts: list[bytes] = []
+    lasts: list[bytes] = []
+    for first, last in sorted(span for span in chain(spans, ranges) if len(span[0]) == size):
+        if lasts and first <= lasts[-1]:
+            lasts[-1] = max(last, lasts[-1])
+        else:
+            firsts.append(first)
+            lasts.append(last)
+    return firsts, lasts
+
+
 def _facts(event: AnyEvent) -> dict[str, Any]:
     """What a kind of event tells beside ends and names; fields of `Probe`."""
     match event:
-        case Connection(proto=proto, opening=opening):
-            return {"proto": proto, "opening": opening}
+        case Connection():
+            return {name: getattr(event, name) for name in ("proto", "opening", "answered", "established", "spoke")}
+        case Hello(transport=transport, alpn=alpn):
+            return {"proto": "udp" if transport == "quic" else "tcp", "alpn": alpn}
         case DnsQuery(qtype=qtype):
             return {"qtype": qtype}
         case DnsAnswer(qtype=qtype, rcode=rcode, records=records, walked=walked):
             return {"qtype": qtype, "rcode": rcode, "records": records, "walked": walked}
-        case Hello(alpn=alpn):
-            return {"alpn": alpn}
         case HttpRequest(method=method, uri=uri, status=status):
-            return {"method": method, "uri": uri, "status": status}
+            return {"proto": "tcp", "method": method, "uri": uri, "status": status}
     return {}
 
 
@@ -196,6 +271,11 @@ def _evidence(event: AnyEvent) -> Evidence:
     return shown if not detail else Evidence(
         shown.ts, shown.kind, shown.source, shown.uid, shown.src, shown.dst, shown.host, detail
     )  # fmt: skip
+
+
+def contact_words(event: Connection) -> tuple[str, str | None, str]:
+    """A connection as evidence: (source, uid, detail)."""
+    return event.source, event.uid, connection_detail(event)
 
 
 def connection_detail(event: Connection) -> str:

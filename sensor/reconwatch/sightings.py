@@ -182,13 +182,21 @@ class Probe(msgspec.Struct, frozen=True, tag_field="type", tag="probe"):
     zone: str | None = None
     """Our domain that the name is, or is under."""
     proto: str | None = None
-    """Of a connection."""
+    """Of a connection, and of what goes over one."""
     opening: bool | None = None
+    answered: bool | None = None
+    established: bool | None = None
+    spoke: bool | None = None
+    """Of a connection, each None where the source cannot tell; see `events.Connection`."""
     qtype: int | None = None
     rcode: int | None = None
     """Of an answer."""
     records: int | None = None
     walked: bool = False
+    secondary: bool = False
+    """Of the party that acts: the site lets it transfer our zones."""
+    reverse: Target | None = None
+    """The address or range of ours that a reverse name stands for."""
     method: str | None = None
     uri: str | None = None
     agent: str | None = None

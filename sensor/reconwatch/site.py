@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import socket
 import time
 from dataclasses import dataclass, field, fields
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from reconwatch.document import Document, DocumentError, Problem, examine, in_order, load_file
+from reconwatch.cache import cached
+from reconwatch.document import Document, DocumentError, Problem, examine, in_order, load, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -209,6 +211,8 @@ class _Standings(dict[str, _Standing]):
         super().__init__()
         self._site = site
         self._tree: radix.Radix | None = None
+        self._by_networks: dict[tuple[str, ...], _Standing] = {}
+        """What is said of all addresses that are in these of the site's networks and in no other."""
 
     def __missing__(self, ip: str) -> _Standing:
         if len(self) >= MOST_REMEMBERED:
@@ -220,9 +224,18 @@ class _Standings(dict[str, _Standing]):
     def _judge(self, packed: bytes) -> _Standing:
         if self._tree is None:
             self._tree = self._grown()
-        covering = self._tree.search_covering(packed=packed)  # the most specific first
+        covering = self._tree.search_covering(packed=packed)
         if not covering:
             return _STRANGER
+        networks = tuple(node.prefix for node in covering)
+        standing = self._by_networks.get(networks)
+        if standing is None:
+            standing = self._by_networks[networks] = self._said(covering)
+        return standing
+
+    @staticmethod
+    def _said(covering: list[radix.RadixNode]) -> _Standing:
+        """All that networks say together of an address in them; the most specific comes first."""
         said = [(entry, node.prefix) for node in covering for entry in node.data["said"]]
         owned = next((prefix for (what, _), prefix in said if what == "owned"), None)
         words = {what for (what, _), _ in said}
@@ -278,7 +291,7 @@ def _midnight(day: datetime.date) -> float:
 def load_site(
     path: Path, *, now: float | None = None, thresholds: Mapping[str, Mapping[str, float]] | None = None
 ) -> Site:
-    """Read a site.yaml.
+    """Read a site.yaml, or take what was read of the same text before from the cache.
 
     `now` (UTC epoch seconds, default: the clock) decides only which trust is told to have ended. `thresholds` are the
     defaults of the detectors, by note and name: with them, a threshold that none of them knows is an error.
@@ -286,26 +299,45 @@ def load_site(
     Raises DocumentError with every problem of the file. The warnings of a file without errors are in `Site.warnings`;
     while there are errors no warning is told that would only follow from one.
     """
-    from reconwatch.site_checks import errors_beside_the_model, warnings_of
-    from reconwatch.site_schema import SiteModel
+    from reconwatch.site_kept import decode, encode, judges
 
-    document = load_file(path)
-    model, problems = examine(document, SiteModel)
-    problems += errors_beside_the_model(document, thresholds)
-    if model is None or any(problem.severity == "error" for problem in problems):
-        raise DocumentError(problems)
-    told = [*problems, *warnings_of(document, model, time.time() if now is None else now)]
-    return _site(model, document, in_order(told))
+    text = text_of(path, str(path))
+    moment = time.time() if now is None else now
+    content = {
+        "path": os.fsencode(path),
+        "text": text.encode(),
+        "day": str(datetime.datetime.fromtimestamp(moment, datetime.UTC).date()).encode(),
+        "thresholds": repr(thresholds).encode(),
+        "judges": judges().encode(),
+    }
+    return cached("site", content, decode, encode, lambda: _read(text, str(path), moment, thresholds))
 
 
 def check(
     path: Path, *, now: float | None = None, thresholds: Mapping[str, Mapping[str, float]] | None = None
 ) -> list[Problem]:
-    """All that is wrong with a site.yaml, errors and warnings, in the order of the file; nothing is raised."""
+    """All that is wrong with a site.yaml, errors and warnings, in the order of the file; nothing is raised.
+
+    It is looked at anew each time: who asks wants to know, and the cache is for those who go on.
+    """
     try:
-        return list(load_site(path, now=now, thresholds=thresholds).warnings)
+        text = text_of(path, str(path))
+        return list(_read(text, str(path), time.time() if now is None else now, thresholds).warnings)
     except DocumentError as error:
         return list(error.problems)
+
+
+def _read(text: str, name: str, now: float, thresholds: Mapping[str, Mapping[str, float]] | None) -> Site:
+    """What `load_site` makes of the text of a file; nothing else has a part in it."""
+    from reconwatch.site_checks import errors_beside_the_model, warnings_of
+    from reconwatch.site_schema import SiteModel
+
+    document = load(text, name)
+    model, problems = examine(document, SiteModel)
+    problems += errors_beside_the_model(document, thresholds)
+    if model is None or any(problem.severity == "error" for problem in problems):
+        raise DocumentError(problems)
+    return _site(model, document, in_order([*problems, *warnings_of(document, model, now)]))
 
 
 def _site(model: SiteModel, document: Document, warnings: tuple[Problem, ...]) -> Site:

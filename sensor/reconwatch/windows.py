@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import pairwise
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -56,6 +57,22 @@ class Smallest(msgspec.Struct):
             if self.items[at : at + 1] != [target]:
                 self.items.insert(at, target)
         del self.items[MOST_TARGETS:]
+
+
+T = TypeVar("T")
+
+
+def keep_smallest(items: list[T], item: T, most: int, place: Callable[[T], Any] = lambda item: item) -> bool:
+    """Put an item into a sorted list of the `most` smallest distinct ones; whether it was put there.
+
+    What has gone never comes back, for those that are smaller stay: so the list does not depend on the order.
+    """
+    at = bisect_left(items, place(item), key=place)
+    if at == most or items[at : at + 1] == [item]:
+        return False
+    items.insert(at, item)
+    del items[most:]
+    return True
 
 
 @lru_cache(maxsize=4_096)

@@ -103,8 +103,9 @@ def _label(event: AnyEvent) -> tuple[object, ...]:
             return (method, host, _BYTE.sub("\ufffd", uri) if decoded else unquote(uri))
         case WhoisQuery(line=line):
             return (line,)
-        case DnsAnswer(name=name, qtype=qtype, rcode=rcode):
-            return (name, qtype, rcode)
+        case DnsAnswer(name=name, qtype=qtype, rcode=rcode, walked=walked):
+            # Zeek does not log the authority section: what only another input shows is no repetition.
+            return (name, qtype, rcode, walked)
     return ()
 
 

@@ -38,6 +38,8 @@ def run(command: Sequence[str], folder: Path, *, one_core: bool = False) -> Usag
     Output goes to a file: a program may stop early when it goes to the null device (GNU grep does).
     """
     environment = {**os.environ, "LC_ALL": "C.UTF-8"}
+    # As installed, which is compiled once; where this is set, a checkout is compiled anew at every start.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     cores = os.sched_getaffinity(0)
     allowed = {max(cores)} if one_core else cores
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:

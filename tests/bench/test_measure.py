@@ -37,6 +37,11 @@ def test_a_run_tells_what_it_said_where_it_ran_and_how_it_ended(tmp_path: Path) 
     assert (usage.status, usage.complaint.strip()) == (1, b"no")
 
 
+def test_a_program_in_python_may_keep_what_it_compiled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    assert run(python("import sys; print(sys.dont_write_bytecode)"), tmp_path).output.strip() == b"False"
+
+
 def test_a_command_can_be_held_to_one_core(tmp_path: Path) -> None:
     told = python("import os; print(*sorted(os.sched_getaffinity(0)))")
     here = os.sched_getaffinity(0)

@@ -224,6 +224,15 @@ def test_the_id_depends_on_the_behaviour_and_its_window_not_on_the_evidence() ->
     assert first.startswith("rw-")
 
 
+def test_who_waits_for_the_last_words_is_told_the_same_ones_with_the_same_revisions() -> None:
+    searches = [sighting(n * 60, service=f"s{n % 3}", targets=(f"203.0.113.{n % 9}",)) for n in range(40)]
+    runner, desk = Runner(detectors()), Desk(last_words=True)
+    findings = [finding for each in searches for finding in runner.observe(each)] + list(runner.close())
+    told = [notice for finding in findings if (notice := desk.consider(finding)) is not None]
+    assert told == [notice for notice in emitted(searches) if notice.state == "closed"]
+    assert max(notice.rev for notice in told) > 2
+
+
 def test_the_threshold_of_the_site_is_used() -> None:
     runner = Runner(detectors({"Bulk_Search": {"requests": 5}}))
     found = list(runner.observe(sighting(count=6, counted="http requests")))

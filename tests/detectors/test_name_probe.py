@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 import pytest
 from tests.detectors.probes import assert_any_order, emitted, last_words, one
-from tests.story import NOON, STRANGER, WEB, probe
+from tests.story import NOON, SITE, STRANGER, WEB, probe
 
 from reconwatch.detectors.name_probe import MOST_NAMES, NameProbe
+from reconwatch.events import Hello
+from reconwatch.probing import Probing
 from reconwatch.sightings import Probe, Scanned
 
 WORDS = ("admin", "dev", "test", "git", "jenkins", "vpn", "portal", "staging", "mail", "www")
@@ -122,6 +125,15 @@ def test_a_certificate_authority_validates_all_our_names() -> None:
     followed = [hello(n + 0.5, name) for n, name in enumerate(names(60))]  # it follows a redirect to HTTPS
     assert last_words(NameProbe(), validated + followed) == []
     assert last_words(NameProbe(), tried(names(60), alpn=("acme-tls/1",))) == []
+
+
+def test_a_hello_tells_its_probe_what_it_is_for() -> None:
+    event = Hello(
+        ts=0, client=STRANGER, server=WEB, server_port=443, source="capture", name="www.acme-widgets.com",
+        alpn=("acme-tls/1",),
+    )  # fmt: skip
+    assert NameProbe().keys(Probing(SITE).probe(event)) == ()
+    assert NameProbe().keys(Probing(SITE).probe(msgspec.structs.replace(event, alpn=("h2",)))) != ()
 
 
 def test_what_was_told_before_the_challenges_arrived_is_taken_back() -> None:

@@ -116,6 +116,11 @@ def test_every_version_of_a_question_is_the_same_query(question):
     )  # fmt: skip
 
 
+def test_bytes_that_are_no_text_are_spelt_as_in_every_other_source():
+    (event,) = read(request_v3("\0.a b.\u200e.CRT.sh"))[0]
+    assert event.name == r"\x00.a\x20b.\xe2\x80\x8e.crt.sh"
+
+
 A = {"rrname": "x", "rrtype": "A", "ttl": 60, "rdata": "198.18.4.2"}
 AAAA = {"rrname": "x", "rrtype": "AAAA", "ttl": 30, "rdata": "2001:0db8:ffff:0000:0000:0000:0000:0001"}
 CNAME = {"rrname": "crt.sh", "rrtype": "CNAME", "ttl": 5, "rdata": "edge.example.net"}

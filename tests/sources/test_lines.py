@@ -135,3 +135,18 @@ def test_newlines_are_counted_alike_with_and_without_numpy(monkeypatch) -> None:
         counted.append((found, account.records))
     assert counted[0] == counted[1]
     assert counted[0][1] == 3_001
+
+
+def test_numpy_counts_from_the_start_where_the_size_of_the_file_is_worth_it(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr("reconwatch.sources.lines.VECTOR_AFTER", 1_000)
+    path = tmp_path / "log"
+    for lines, worth in ((10, False), (500, True)):
+        newlines = _Newlines()
+        monkeypatch.setattr(newlines, "_numpy", None)
+        monkeypatch.setattr("reconwatch.sources.lines._newlines", newlines)
+        path.write_bytes(b"a\n" * lines)
+        account = Account("log")
+        with path.open("rb", buffering=0) as stream:
+            next(iter(Blocks(stream, account, block=100)))
+        assert (newlines._numpy is not None) == worth
+        assert account.records == min(lines, 50)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from reconwatch.account import Account
 from reconwatch.events import Connection
 from reconwatch.interest import Interest, Lookout
+from reconwatch.sources import sieve as sieve_module
 from reconwatch.sources.lines import Block, Blocks
 from reconwatch.sources.sieve import EveryLine, Layout, Sieve, sieve_for
 from reconwatch.sources.spelling import beginnings, canonical, spellings
@@ -382,3 +383,29 @@ def test_more_names_than_are_worth_compiling_are_looked_up_instead():
     many = Lookout(Interest(names=frozenset(f"n{n}.example" for n in range(30_001))))
     assert isinstance(sieve_for(many, Account("x", warn=told.append), Layout("eve")), EveryLine)
     assert len(told) == 1
+
+
+def test_a_sieve_compiled_by_an_earlier_run_hits_the_same_lines_and_a_damaged_one_is_compiled_anew(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    compiled = []
+    real = sieve_module._database
+    monkeypatch.setattr(sieve_module, "_database", lambda patterns: compiled.append(len(patterns)) or real(patterns))
+    lines = b'{"query":"www.SHODAN.io"}\n{"query":"no.example"}\n{"id.resp_p":43}\n'
+
+    def in_a_new_run() -> list[bytes]:
+        sieve_module._shared.cache_clear()
+        return hits(Sieve(lookout(), Layout("json")), lines, 4096)
+
+    first = in_a_new_run()
+    assert first == [b'{"query":"www.SHODAN.io"}', b'{"id.resp_p":43}']
+    assert in_a_new_run() == first
+    assert len(compiled) == 1
+    (kept,) = (tmp_path / "reconwatch").glob("sieve-*")
+    whole = bytearray(kept.read_bytes())
+    whole[len(whole) // 2] ^= 1
+    for damaged in (whole, b"", b"no database", whole[:-9]):
+        kept.write_bytes(damaged)
+        assert in_a_new_run() == first
+    assert len(compiled) == 5

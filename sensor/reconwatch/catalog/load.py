@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import os
 import re
 import stat
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from reconwatch import __version__
+from reconwatch.cache import cached
 from reconwatch.catalog import Catalog
 from reconwatch.catalog.services import Blindspot, Service
 
@@ -27,8 +24,6 @@ if TYPE_CHECKING:
 BLINDSPOTS = "blindspots.yaml"
 WORLD = ("actors.yaml", "paths.yaml", "registries.yaml", "scanners.yaml", "tools.yaml")
 
-Loaded = TypeVar("Loaded")
-
 _SERVICES = msgspec.msgpack.Decoder(tuple[tuple[Service, ...], tuple[Blindspot, ...]])
 
 
@@ -38,14 +33,16 @@ def load(folder: Path | None = None) -> Catalog:
     Raises:
         document.DocumentError: a file does not hold; every problem with its place and what to write instead.
     """
+    content = dict(_texts(folder))
 
-    def read(texts: dict[str, str]) -> tuple[tuple[Service, ...], tuple[Blindspot, ...]]:
+    def read() -> tuple[tuple[Service, ...], tuple[Blindspot, ...]]:
         from reconwatch.catalog.schema import read_blindspots, read_services  # pydantic: 150 ms that a cache saves
 
+        texts = _decoded(content)
         blindspots = read_blindspots(BLINDSPOTS, texts.pop(BLINDSPOTS))
         return read_services(texts), blindspots
 
-    return Catalog(*_cached("services", dict(_texts(folder)), _SERVICES.decode, msgspec.msgpack.encode, read))
+    return Catalog(*cached("services", content, _SERVICES.decode, msgspec.msgpack.encode, read))
 
 
 def load_world(catalog: Catalog, folder: Path | None = None) -> World:
@@ -56,13 +53,15 @@ def load_world(catalog: Catalog, folder: Path | None = None) -> World:
     """
     from reconwatch.catalog.world import World, decode, encode
 
-    def read(texts: dict[str, str]) -> Facts:
+    root = _root(folder)
+    content = {name: (root / name).read_bytes() for name in WORLD}
+
+    def read() -> Facts:
         from reconwatch.catalog.world_schema import read_world
 
-        return read_world(texts, catalog.services)
+        return read_world(_decoded(content), catalog.services)
 
-    root = _root(folder)
-    return World(_cached("world", {name: (root / name).read_bytes() for name in WORLD}, decode, encode, read))
+    return World(cached("world", content, decode, encode, read))
 
 
 def home() -> Path | None:
@@ -118,26 +117,8 @@ def _trust(around: set[Path], folder: Path) -> None:
         raise DocumentError(problems)
 
 
-def _cached(
-    kind: str,
-    texts: dict[str, bytes],
-    decode: Callable[[bytes], Loaded],
-    encode: Callable[[Loaded], bytes],
-    read: Callable[[dict[str, str]], Loaded],
-) -> Loaded:
-    """What `read` makes of the texts (name -> content), kept in a file that is named by their digest."""
-    digest = hashlib.sha256(__version__.encode())
-    for name, text in texts.items():
-        digest.update(f"\0{name}\0".encode() + text)
-    cache = _cache(f"{kind}-{digest.hexdigest()[:32]}.msgpack")
-    if cache is not None:
-        with contextlib.suppress(OSError, msgspec.DecodeError):
-            return decode(cache.read_bytes())
-    loaded = read({name: text.decode() for name, text in texts.items()})
-    if cache is not None:
-        with contextlib.suppress(OSError):
-            _replace(cache, encode(loaded))
-    return loaded
+def _decoded(content: dict[str, bytes]) -> dict[str, str]:
+    return {name: text.decode() for name, text in content.items()}
 
 
 def _root(folder: Path | None) -> Traversable:
@@ -151,22 +132,3 @@ def _texts(folder: Path | None) -> Iterator[tuple[str, bytes]]:
     for item in sorted((catalog / "services").iterdir(), key=lambda item: item.name):
         if item.name.endswith(".yaml"):
             yield item.name, item.read_bytes()
-
-
-def _cache(name: str) -> Path | None:
-    """Where a cache file may lie: in a folder of the user's own, never in one that others can write to."""
-    home = os.environ.get("XDG_CACHE_HOME") or (os.environ["HOME"] + "/.cache" if os.environ.get("HOME") else None)
-    return Path(home) / "reconwatch" / name if home else None
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write whole or not at all: another process may read or write the same file now."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(name).replace(path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise

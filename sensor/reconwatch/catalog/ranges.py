@@ -5,12 +5,14 @@ from __future__ import annotations
 import ipaddress
 import socket
 from bisect import bisect_right
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import msgspec
 
 SIZES = {4: 4, 6: 16}
+_MAPPED = b"\0" * 10 + b"\xff\xff"
+"""An IPv4 address as one of IPv6 (RFC 4291 section 2.5.5.2)."""
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
@@ -83,13 +85,15 @@ class RangeTable(msgspec.Struct, frozen=True, dict=True):
 
     def find(self, ip: str) -> Found | None:
         """The range that the address lies in. None for text that is no address."""
+        version = 6 if ":" in ip else 4
         try:
-            address: Any = ipaddress.ip_address(ip.partition("%")[0])
-        except ValueError:
+            # A tenth of the time that `ipaddress` takes: strangers come by the million.
+            packed = socket.inet_pton(FAMILIES[version], ip if version == 4 else ip.partition("%")[0])
+        except (OSError, ValueError):
             return None
-        address = getattr(address, "ipv4_mapped", None) or address
-        firsts, prefixes, owners = self._family(address.version)
-        packed = address.packed
+        if version == 6 and packed.startswith(_MAPPED):
+            version, packed = 4, packed[12:]
+        firsts, prefixes, owners = self._family(version)
         at = bisect_right(firsts, packed) - 1
         if at < 0:
             return None
@@ -97,6 +101,14 @@ class RangeTable(msgspec.Struct, frozen=True, dict=True):
         if int.from_bytes(packed, "big") >> rest != int.from_bytes(firsts[at], "big") >> rest:
             return None
         return Found(owners[at], firsts[at], prefixes[at])
+
+    def spans(self) -> Iterator[tuple[bytes, bytes]]:
+        """First and last address of every range, in network byte order."""
+        for version, size in SIZES.items():
+            firsts, prefixes, _ = self._family(version)
+            rests = [((1 << (size * 8 - prefix)) - 1) for prefix in range(size * 8 + 1)]
+            for first, prefix in zip(firsts, prefixes, strict=True):
+                yield first, (int.from_bytes(first, "big") | rests[prefix]).to_bytes(size, "big")
 
     def _family(self, version: int) -> tuple[list[bytes], bytes, list[int]]:
         cache: dict[int, tuple[list[bytes], bytes, list[int]]] = self.__dict__.setdefault("unpacked", {})

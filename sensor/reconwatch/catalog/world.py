@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import translate
 from functools import cached_property, lru_cache
 from typing import Literal
@@ -192,6 +192,10 @@ class World:
         """The listed range that the address lies in: how wide it is tells how much it says."""
         found = self.facts.table.find(ip)
         return str(found) if found else None
+
+    def ranges(self) -> Iterator[tuple[bytes, bytes]]:
+        """First and last address of every listed range, in network byte order."""
+        return self.facts.table.spans()
 
     def scanner_by_rdns(self, name: str) -> Scanner | None:
         """The scanner that a reverse name claims to be. Only a forward look-up of the name that agrees proves it."""

@@ -21,13 +21,18 @@ class _Said(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Desk:
-    """Findings in, notices out: at first, on a new verdict, a doubled count, a new target, and at the end."""
+    """Findings in, notices out: at first, on a new verdict, a doubled count, a new target, and at the end.
 
-    def __init__(self) -> None:
+    `last_words`: only those of the end are put into words. All are numbered alike: a replay, which waits for the end,
+    tells the same revisions as a run that does not.
+    """
+
+    def __init__(self, *, last_words: bool = False) -> None:
+        self._last_words = last_words
         self._said = Shelf([msgspec.msgpack.Decoder(_Said).decode])
 
     def consider(self, finding: Finding) -> Notice | None:
-        """The notice to emit now; None if the last one still says it all."""
+        """The notice to emit now; None if the last one still says it all, or if nobody waits for it."""
         reasons, score = judged(finding)
         verdict = verdict_of(score)
         place = self._said.place(NEVER, 0, finding.id)
@@ -41,6 +46,8 @@ class Desk:
         else:
             self._said.put(place, _Said(rev, finding.count, len(finding.targets), verdict))
             self._said.grew(0)
+        if self._last_words and not finding.closing:
+            return None
         facts = {name: getattr(finding, name) for name in Told.__struct_fields__}
         judgement = {"reasons": reasons, "score": score, "verdict": verdict, "next": next_steps(finding, verdict)}
         return Notice(**facts | judgement, rev=rev, state=state)

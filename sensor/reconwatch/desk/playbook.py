@@ -40,10 +40,32 @@ CHECKS = {
         "Find the tool on {actor}: which process, started by whom",
         "Look for the findings it left: files of host names, reports, uploads",
     ),
+    "Address_Scan": (
+        "See which of {targets} answered {actor}, and whether the world needs to reach them",
+        "Look for what {actor} did next at those that answered: names, paths, logins",
+    ),
+    "Port_Scan": (
+        "See which ports of {targets} answered {actor}, and close those that the world needs not",
+        "Look for what {actor} did next at those that answered: names, paths, logins",
+    ),
+    "Scanner_Crawl": (
+        "See in the same databases what they show of {targets}, and close what should not be there",
+        "If the crawler only claims to be one: look for what else {actor} did",
+    ),
+    "DNS_Enumeration": (
+        "See what {actor} found: is there a name among it that nobody outside needs?",
+        "Look for probes of these names by {actor} and its network in the days after",
+    ),
+    "Zone_Transfer": (
+        "See whether {actor} is a secondary of ours; then it belongs under owned.secondaries in site.yaml",
+        "Look for probes of our names and addresses by {actor} and its network in the days after",
+    ),
 }
 """Note -> the first line's checks, for `investigate` and above."""
 
 ACTIONS = {
+    "Address_Scan": ("Hand over with the evidence; block {actor} at the border while it is looked into",),
+    "Port_Scan": ("Hand over with the evidence; block {actor} at the border while it is looked into",),
     "Canary_Touched": (
         "Hand over with the evidence; expect {actor} to try our other names, and watch {targets}",
         "Plant a new bait with `reconwatch canary new`: this one is spent",
@@ -61,6 +83,13 @@ ACTIONS = {
     ),
     "Bulk_Search": ("Hand over with the evidence; limit {actor}'s way out to these services until it is explained",),
     "Enumeration_Sweep": ("Hand over with the evidence; treat {actor} as possibly in an intruder's hands",),
+    "DNS_Enumeration": (
+        "Limit the rate of answers to {actor} on our name servers (RRL); take out what it should not find",
+    ),
+    "Zone_Transfer": (
+        "Allow transfers to our secondaries only, by key (TSIG), on every name server of {targets}",
+        "Read the zone as a stranger would: take out what nobody outside needs, and watch the rest for probes",
+    ),
 }
 """Note -> the second line's actions, for `escalate`."""
 

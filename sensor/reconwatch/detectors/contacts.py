@@ -1,38 +1,46 @@
 """Remembers who contacted which of our addresses and ports on a day: what scans are told by.
 
-Contacts come by the million, in any order, and most sources come once. Of each source the distinct contacts are kept
-while there is room; when there are too many sources, those that are no scan so far shrink to a row of plain arrays
-each: which addresses they tried, exactly for the first 256 of ours, and beyond that as a sketch (linear counting,
-Whang 1990), whose standard error is 5 % at 256 addresses of one source and less below. Nothing depends on the order.
+Contacts come by the million, in any order, and most sources come once: of such the one contact is kept, and nothing is
+counted. Of the others each distinct contact is kept while there is room. When there are too many sources, those that
+did little shrink to a row each (`sketch`). What is found does not depend on the order, but for who shrinks.
 """
 
 from __future__ import annotations
 
 import math
-import secrets
 from array import array
 from collections.abc import Callable, Iterator
-from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
-from typing import NamedTuple
+from socket import AF_INET6, inet_ntop, inet_pton
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconwatch.windows import DAY
 
-MOST_SOURCES = 60_000
+if TYPE_CHECKING:
+    from reconwatch.detectors.sketch import Rows
+
+MOST_ONCE = 50_000
+"""Sources of which one contact is known, at 500 bytes."""
+MOST_SOURCES = 40_000
 """Sources whose contacts are kept one by one, at 1 kB and more each."""
 MOST_CONTACTS = 500_000
 """Distinct contacts that are kept in all, at some 100 bytes each: more than the ports of seven hosts."""
-MOST_ROWS = 1 << 20
-"""Sources that are kept as rows, at some 90 bytes each; what comes beyond is counted, not kept."""
-KEPT_AT_LEAST = 4
-"""Distinct addresses, or contacts, from which a source does not shrink."""
-SLOTS = 256
-"""Bits of a row's addresses."""
+BUSY = 4
+"""Distinct contacts of a source that does not shrink, and addresses or ports of one that is kept again."""
+CROWD_SLOTS = 1 << 20
+STAYS = 8
+"""Conversations with another address than the last from which a source is no passer-by."""
 ENDS = 10
 """As many of a source's first contacts, and of its last ones, are kept as evidence."""
+
+SLOTS = 256
+"""Bits of a row's addresses."""
 
 TCP, UDP, ICMP = 1, 2, 3
 PROTOCOLS = {"tcp": TCP, "udp": UDP, "icmp": ICMP}
 NAMES = {number: name for name, number in PROTOCOLS.items()}
+
+Words = Callable[[Any], tuple[str, str | None, str]]
+"""Of what was contacted, as it was told: (source, uid, detail)."""
 
 
 class Contact(NamedTuple):
@@ -46,14 +54,37 @@ class Contact(NamedTuple):
     detail: str
 
 
+class Row(NamedTuple):
+    """What is left of a source."""
+
+    key: str
+    tried: int
+    """Distinct addresses tried; an estimate where more than `SLOTS` addresses are ours."""
+    bits: int
+    first: float
+    last: float
+
+
+class First(NamedTuple):
+    """All that is known of a source that came once."""
+
+    number: int
+    """Of the contact (see `Contacts`)."""
+    ts: float
+    client: str
+    server: str
+    probing: bool
+    told: Any
+
+
 class Seen:
     """What one source did on one day, contact by contact."""
 
     __slots__ = ("actors", "earlier", "ends", "first", "full", "last", "probed", "total", "visited")
 
-    def __init__(self) -> None:
+    def __init__(self, earlier: int = 0) -> None:
         self.probed: dict[int, float] = {}
-        """Contacts (see `Contacts.number`) that were no conversation -> the first time."""
+        """Contacts that were no conversation -> the first time."""
         self.visited: dict[int, float] = {}
         """Contacts at which both sides spoke -> the first time."""
         self.ends: list[Contact] = []
@@ -62,32 +93,36 @@ class Seen:
         self.first = math.inf
         self.last = -math.inf
         self.total = 0
-        self.earlier = 0
+        self.earlier = earlier
         """Bits of addresses that were tried while it was a row."""
         self.full = False
         """There was no room for more: counts are at least what they say."""
 
-    def note(self, contact: Contact) -> None:
-        """Keep a contact, if it is one of the first or the last."""
-        self.ends.append(contact)
-        if len(self.ends) > 4 * ENDS:
-            self.trim()
-
     def trim(self) -> None:
-        """Only the ends, in order of time."""
+        """Keep the ends only, in order of time."""
         self.ends.sort()
         del self.ends[ENDS:-ENDS]
 
 
-class Row(NamedTuple):
-    """What is left of a source that shrank."""
+class Crowd:
+    """Visitors of a day that has more than can be kept: one slot a source, which few share by accident.
 
-    ip: str
-    addresses: int
-    """Distinct addresses tried: exact up to 256 addresses of ours, else an estimate."""
-    bits: int
-    first: float
-    last: float
+    Whoever talked to one address after the other is no passer-by any more. A slot that is shared lets too much through,
+    never too little.
+    """
+
+    def __init__(self) -> None:
+        self._last = array("I", bytes(4 * CROWD_SLOTS))
+        self._turns = bytearray(CROWD_SLOTS)
+
+    def passes(self, client: str, address: int) -> bool:
+        """Whether the source of a conversation with one of our addresses is a passer-by so far."""
+        slot = hash(client) & (CROWD_SLOTS - 1)
+        if self._last[slot] != address:
+            self._last[slot] = address
+            if self._turns[slot] < STAYS:
+                self._turns[slot] += 1
+        return self._turns[slot] < STAYS
 
 
 class Day:
@@ -95,104 +130,163 @@ class Day:
 
     def __init__(self, start: float) -> None:
         self.start = start
+        self.once: dict[str, First] = {}
         self.sources: dict[str, Seen] = {}
+        self.pending: list[tuple[str, int, float]] = []
+        """(source, contact, time) of what is to go to rows."""
         self.answering: set[int] = set()
         """Numbers of addresses of ours from which anything came back."""
-        self.rows = _Rows()
+        self.rows: Rows | None = None
+        self.crowd: Crowd | None = None
+        self.busy: set[str] = set()
+        """Sources with a row that are to be kept one by one when they come again."""
 
 
 class Contacts:
-    """Contacts in, days of sources out."""
+    """Contacts in, days of sources out.
 
-    def __init__(self) -> None:
+    A contact is a number: that of our address (in order of appearance) behind protocol and port.
+    """
+
+    def __init__(self, words: Words, owned: int) -> None:
+        """`owned`: how many addresses are ours."""
+        self._words = words
+        self.exact = owned <= SLOTS
+        """Rows tell the very addresses."""
         self._days: dict[float, Day] = {}
         self._numbers: dict[str, int] = {}
-        """Address of ours -> its number, in order of appearance."""
         self.addresses: list[str] = []
-        self._kept = self._sources = 0
+        """Our addresses by their numbers."""
+        self._sources = self._kept = 0
         self._full = False
-        """All sources that are kept one by one did a lot: who comes now is a row."""
+        """All sources that are kept one by one did a lot: what others do goes to rows."""
         self.uncounted = 0
         """Contacts of sources for which there was no room."""
 
     def add(
         self, ts: float, client: str, server: str, proto: str, port: int | None,
-        probing: bool, answered: bool, told: Callable[[], tuple[str, str | None, str]],
+        probing: bool, answered: bool, told: Any,
     ) -> None:  # fmt: skip
-        """Take one contact. `probing`: it was no conversation; `told` gives (source, uid, words) for evidence."""
+        """Take one contact. `probing`: it was no conversation; `told` is what `words` are made of."""
         start = ts // DAY * DAY
         day = self._days.get(start)
         if day is None:
             day = self._days[start] = Day(start)
-        number = self._numbers.get(server)
-        if number is None:
-            number = self._numbers[server] = len(self.addresses)
+        address = self._numbers.get(server)
+        if address is None:
+            address = self._numbers[server] = len(self.addresses)
             self.addresses.append(server)
         if answered:
-            day.answering.add(number)
+            day.answering.add(address)
+        if not probing and day.crowd is not None and day.crowd.passes(client, address) and client not in day.sources:
+            return
+        number = address << 18 | PROTOCOLS[proto] << 16 | (port or 0)
         key = network_of(client) if ":" in client else client
+        contact = First(number, ts, client, server, probing, told)
         seen = day.sources.get(key)
         if seen is None:
-            seen = self._fresh(day, key, number, port or 0, ts)
-            if seen is None:
+            earlier = day.once.get(key)
+            if earlier is None and key not in day.busy:
+                day.once[key] = contact
+                if len(day.once) > MOST_ONCE:
+                    self._fold(day)
                 return
-        contact = number << 18 | PROTOCOLS[proto] << 16 | (port or 0)
+            if earlier is not None and earlier.number == number and earlier.probing == probing:
+                return  # the same again: no second contact
+            seen = self._fresh(day, key)
+            if seen is None:
+                if probing:
+                    day.pending.append((key, number, ts))
+                    if len(day.pending) > MOST_ONCE:
+                        self._fold(day)
+                return
+            if earlier is not None:
+                del day.once[key]
+                self._note(seen, earlier)
+        self._note(seen, contact)
+
+    def _note(self, seen: Seen, contact: First) -> None:
+        number, ts, client, server, probing, told = contact
         contacts = seen.probed if probing else seen.visited
-        before = contacts.get(contact)
+        before = contacts.get(number)
         seen.total += 1
+        if ts < seen.first:
+            seen.first = ts
+        if ts > seen.last:
+            seen.last = ts
         if before is None:
             if self._kept >= MOST_CONTACTS:
                 seen.full = True
                 return
             self._kept += 1
-            contacts[contact] = ts
+            contacts[number] = ts
             seen.actors.add(client)
-            seen.note(Contact(ts, client, server, *told()))
+            seen.ends.append(Contact(ts, client, server, *self._words(told)))
+            if len(seen.ends) > 4 * ENDS:
+                seen.trim()
         elif ts < before:
-            contacts[contact] = ts
-        if ts < seen.first:
-            seen.first = ts
-        if ts > seen.last:
-            seen.last = ts
+            contacts[number] = ts
 
-    def _fresh(self, day: Day, key: str, number: int, port: int, ts: float) -> Seen | None:
-        """The place of a source that is not kept one by one; None if it stays a row."""
+    def _fresh(self, day: Day, key: str) -> Seen | None:
+        """A place for a source that came again; None if there is none."""
         if self._sources >= MOST_SOURCES and not self._full:
             self._shrink()
-        rows = day.rows
-        if self._full or (len(rows) and not rows.busy(key)):
-            self.uncounted += not rows.touch(key, number, port, ts)
+        if self._full:
             return None
-        seen = day.sources[key] = Seen()
-        seen.earlier = rows.bits(key)
+        day.busy.discard(key)
+        seen = day.sources[key] = Seen(day.rows.bits(key) if day.rows is not None else 0)
         self._sources += 1
         return seen
 
     def _shrink(self) -> None:
-        """Make rows of the sources that tried little."""
+        """Make rows of the sources that did little."""
         for day in self._days.values():
-            few = [key for key, seen in day.sources.items() if _little(seen)]
-            for key in few:
+            for key in [key for key, seen in day.sources.items() if len(seen.probed) < BUSY]:
                 seen = day.sources.pop(key)
                 self._sources -= 1
                 self._kept -= len(seen.probed) + len(seen.visited)
-                for contact, ts in seen.probed.items():
-                    self.uncounted += not day.rows.touch(key, contact >> 18, contact & 0xFFFF, ts)
+                self._to_rows(day, [(key, number, ts) for number, ts in seen.probed.items()])
         self._full = self._sources > MOST_SOURCES * 0.9
+
+    def _fold(self, day: Day) -> None:
+        """Make rows of the sources that came once; whose one contact was a conversation is forgotten."""
+        once = [(key, first.number, first.ts) for key, first in day.once.items() if first.probing]
+        self._to_rows(day, once + day.pending)
+        day.once, day.pending = {}, []
+        if day.crowd is None:
+            day.crowd = Crowd()
+
+    def _to_rows(self, day: Day, contacts: list[tuple[str, int, float]]) -> None:
+        from reconwatch.detectors.sketch import Rows, Tried  # numpy: 80 ms that few runs need
+
+        if day.rows is None:
+            day.rows = Rows(self.exact)
+        if contacts:
+            before = day.rows.refused
+            tried = [Tried(key, number >> 18, number & 0xFFFF, ts) for key, number, ts in contacts]
+            busy = day.rows.take(tried, BUSY)
+            if not self._full:
+                day.busy.update(busy)
+            self.uncounted += day.rows.refused - before
+
+    def alone(self, first: First) -> Seen:
+        """What a source did that came once."""
+        seen = Seen()
+        self._note(seen, first)
+        self._kept -= 1  # it is not kept like the others
+        return seen
 
     def close(self, before: float = math.inf) -> Iterator[Day]:
         """The days that are over by `before`, the oldest first; they are forgotten."""
         for start in sorted(self._days):
             if start + DAY <= before:
                 day = self._days.pop(start)
+                if day.rows is not None:
+                    self._fold(day)
                 self._sources -= len(day.sources)
                 self._kept -= sum(len(seen.probed) + len(seen.visited) for seen in day.sources.values())
                 self._full = False
                 yield day
-
-
-def _little(seen: Seen) -> bool:
-    return len(seen.probed) < KEPT_AT_LEAST
 
 
 def network_of(ip: str) -> str:
@@ -200,116 +294,8 @@ def network_of(ip: str) -> str:
     return inet_ntop(AF_INET6, inet_pton(AF_INET6, ip)[:8] + bytes(8)) + "/64"
 
 
-class _Rows:
-    """Sources as rows of arrays, found by open addressing: 2^21 slots of 8 bytes, and 59 bytes a source.
-
-    A key is the address of IPv4 or the upper half of one of IPv6, so no hash stands for another source.
-    """
-
-    def __init__(self) -> None:
-        self._keys = array("Q")
-        self._places = array("I")
-        self._bits = bytearray()
-        self._first = array("d")
-        self._last = array("d")
-        self._order = array("Q")
-        self._ports = array("H")
-        """The port that each tried last."""
-        self._turns = array("B")
-        """How often it tried another port than before."""
-
-    def __len__(self) -> int:
-        return len(self._order)
-
-    def bits(self, key: str) -> int:
-        """The addresses that a source tried, a bit each."""
-        place = self._find(_packed(key))
-        return 0 if place < 0 else int.from_bytes(self._bits[place * 32 : place * 32 + 32], "little")
-
-    def busy(self, key: str) -> bool:
-        """Whether a source did so much that its contacts are to be kept from now on."""
-        place = self._find(_packed(key))
-        return place >= 0 and (self.bits(key).bit_count() >= KEPT_AT_LEAST or self._turns[place] >= KEPT_AT_LEAST)
-
-    def touch(self, key: str, number: int, port: int, ts: float) -> bool:
-        """A source tried a port of an address; whether there was room to note it."""
-        packed = _packed(key)
-        place = self._find(packed)
-        if place < 0:
-            if len(self._order) >= MOST_ROWS:
-                return False
-            place = self._add(packed, port, ts)
-        if port != self._ports[place]:
-            self._ports[place] = port
-            self._turns[place] = min(255, self._turns[place] + 1)
-        self._bits[place * 32 + (number % SLOTS >> 3)] |= 1 << (number & 7)
-        if ts < self._first[place]:
-            self._first[place] = ts
-        if ts > self._last[place]:
-            self._last[place] = ts
-        return True
-
-    def _find(self, packed: int) -> int:
-        if not self._keys:
-            return -1
-        keys, slot = self._keys, _slot(packed)
-        while keys[slot]:
-            if keys[slot] == packed:
-                return self._places[slot]
-            slot = (slot + 1) & _MASK
-        return -1
-
-    def _add(self, packed: int, port: int, ts: float) -> int:
-        if not self._keys:
-            self._keys = array("Q", bytes(8 * (_MASK + 1)))
-            self._places = array("I", bytes(4 * (_MASK + 1)))
-        slot = _slot(packed)
-        while self._keys[slot]:
-            slot = (slot + 1) & _MASK
-        place = len(self._order)
-        self._keys[slot], self._places[slot] = packed, place
-        self._order.append(packed)
-        self._bits += bytes(32)
-        self._ports.append(port)
-        self._turns.append(0)
-        self._first.append(ts)
-        self._last.append(ts)
-        return place
-
-    def tried(self, least: int, owned: int) -> Iterator[Row]:
-        """The sources that tried at least so many addresses, of `owned` that appeared."""
-        for place, packed in enumerate(self._order):
-            bits = int.from_bytes(self._bits[place * 32 : place * 32 + 32], "little")
-            count = estimate(bits.bit_count(), owned)
-            if count >= least:
-                yield Row(_text(packed), count, bits, self._first[place], self._last[place])
-
-
-_MASK = 2 * MOST_ROWS - 1
-_ODD = secrets.randbits(64) | 1
-"""Without knowing it nobody can make sources collide. It decides no result, only where a row is found."""
-_FOUR = 1 << 40
-"""Marks a key of IPv4: such upper halves of IPv6 addresses (0:1xx:...) are not routed."""
-
-
-def estimate(bits: int, owned: int) -> int:
-    """How many addresses set so many of the bits: exact while each address has a bit of its own."""
-    if owned <= SLOTS:
+def estimate(bits: int, exact: bool) -> int:
+    """How many addresses set so many of the bits; `exact`: each has a bit of its own."""
+    if exact:
         return bits
     return round(-SLOTS * math.log(1 - min(bits, SLOTS - 0.5) / SLOTS))
-
-
-def _slot(packed: int) -> int:
-    return (packed * _ODD >> 43) & _MASK
-
-
-def _packed(key: str) -> int:
-    if ":" in key:
-        return int.from_bytes(inet_pton(AF_INET6, key.partition("/")[0])[:8], "big") or 1
-    return _FOUR | int.from_bytes(inet_pton(AF_INET, key), "big")
-
-
-def _text(packed: int) -> str:
-    if packed >> 40 == 1:
-        return inet_ntop(AF_INET, (packed & 0xFFFFFFFF).to_bytes(4, "big"))
-    return inet_ntop(AF_INET6, packed.to_bytes(8, "big") + bytes(8)) + "/64"

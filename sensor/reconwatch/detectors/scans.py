@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import ip_network
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from reconwatch.detectors.contacts import ENDS, ICMP, NAMES, SLOTS, Contact, Contacts, Day, Seen
+from reconwatch.detectors.contacts import ENDS, ICMP, NAMES, SLOTS, Contact, Contacts, Day, Row, Seen, estimate
 from reconwatch.detectors.detector import Threshold
 from reconwatch.notices import Finding, Reason, notice_id
 from reconwatch.prose import counted
 from reconwatch.sightings import Actor, Evidence, Target
 from reconwatch.windows import MOST_TARGETS
+
+if TYPE_CHECKING:
+    from reconwatch.detectors.sketch import Rows
 
 ACTIVE_SCANNING = ("T1595.001",)
 MOST_MEMBERS = 256
@@ -24,7 +27,7 @@ MOST_PORTS = 10
 class Scanned:
     """What a notice is made of: one source, or several as one."""
 
-    def __init__(self, seen: Iterable[Seen], addresses: list[str]) -> None:
+    def __init__(self, seen: Iterable[Seen], contacts: Contacts) -> None:
         self.seen = list(seen)
         self.probed: dict[int, float] = {}
         self.visited: dict[int, float] = {}
@@ -36,8 +39,8 @@ class Scanned:
         for each in self.seen:
             earlier |= each.earlier
         self.tried = {contact >> 18 for contact in self.probed}
-        if len(addresses) <= SLOTS:
-            self.tried |= {number for number in range(len(addresses)) if earlier >> number & 1}
+        if contacts.exact:
+            self.tried |= {number for number in range(SLOTS) if earlier >> number & 1}
         self.all = self.tried | {contact >> 18 for contact in self.visited}
         self.first = min(each.first for each in self.seen)
         self.last = max(each.last for each in self.seen)
@@ -100,26 +103,37 @@ class Scans:
 
     def _of_day(self, day: Day) -> Iterator[Finding]:
         limits = self._limits["Address_Scan"]
-        addresses = self._contacts.addresses
         together: set[str] = set()
         for network, members in self._plans(day):
             together |= members.keys()
-            yield self._address_scan(day, network, Scanned(members.values(), addresses), tuple(sorted(members)))
+            yield self._address_scan(day, network, Scanned(members.values(), self._contacts), tuple(sorted(members)))
         for key, seen in day.sources.items():
             many = len(seen.probed) + len(seen.visited) + seen.earlier.bit_count()
             if many < min(limits["addresses"], self._limits["Port_Scan"]["ports"]):
                 continue
             if self._expected(key, seen.first):
                 continue
-            scanned = Scanned([seen], addresses)
+            scanned = Scanned([seen], self._contacts)
             if key not in together and (
                 len(scanned.tried) >= limits["addresses"] or len(scanned.all) >= limits["visited"]
             ):
                 yield self._address_scan(day, key, scanned, ())
             yield from self._port_scans(day, key, scanned)
-        for row in day.rows.tried(int(limits["addresses"]), len(addresses)):
-            if row.ip not in day.sources and not self._expected(row.ip, row.first):
-                yield self._sketched(day, row.ip, row.addresses, row.bits, row.first, row.last)
+        if day.rows is not None:
+            yield from self._of_rows(day, day.rows)
+
+    def _of_rows(self, day: Day, rows: Rows) -> Iterator[Finding]:
+        limits, exact = self._limits["Address_Scan"], self._contacts.exact
+        together: set[str] = set()
+        for keys, bits, first, last in rows.plans(int(limits["members"]), int(limits["addresses"])):
+            members = tuple(key for key in keys if not self._expected(key, first))
+            if len(members) >= limits["members"]:
+                together.update(members)
+                row = Row(_around(members[0]), estimate(bits.bit_count(), exact), bits, first, last)
+                yield self._sketched(day, row, members)
+        for row in rows.tried(int(limits["addresses"])):
+            if row.key not in day.sources and row.key not in together and not self._expected(row.key, row.first):
+                yield self._sketched(day, row, ())
 
     def _expected(self, key: str, ts: float) -> bool:
         """Whether a source is one of ours that stands for others, or a crawler."""
@@ -130,11 +144,14 @@ class Scans:
     def _plans(self, day: Day) -> Iterator[tuple[str, dict[str, Seen]]]:
         """Networks whose sources share the addresses out among them: (network, source -> what it did)."""
         limits = self._limits["Address_Scan"]
-        near: defaultdict[str, dict[str, Seen]] = defaultdict(dict)
-        for key, seen in day.sources.items():
-            if seen.probed and not self._expected(key, seen.first):
-                near[_around(key)][key] = seen
-        for network, members in near.items():
+        near: defaultdict[str, list[str]] = defaultdict(list)
+        for key in (*(key for key, first in day.once.items() if first.probing), *day.sources):
+            near[_around(key)].append(key)
+        for network, keys in near.items():
+            if len(keys) < limits["members"]:
+                continue
+            each = {key: day.sources.get(key) or self._contacts.alone(day.once[key]) for key in sorted(keys)}
+            members = {key: seen for key, seen in each.items() if seen.probed and not self._expected(key, seen.first)}
             if len(members) < limits["members"]:
                 continue
             tried = [{contact >> 18 for contact in seen.probed} for seen in members.values()]
@@ -150,10 +167,11 @@ class Scans:
         least = "at least " if scanned.full else ""
         ports = _ports(scanned)
         who = f"{counted(len(members), 'source')} of {key}" if members else key
-        reasons = [Reason(15, f"tried {least}{len(scanned.tried)} of our addresses and talked to none of them", every)]
+        what = f"tried {least}{len(scanned.tried):,} of our addresses"
+        reasons = [Reason(15, f"{what} and talked to none of them", every)]
         talked = scanned.all & {contact >> 18 for contact in scanned.visited}
         if talked and talked & scanned.tried:
-            reasons[0] = Reason(15, f"tried {least}{len(scanned.tried)} of our addresses", every)
+            reasons[0] = Reason(15, what, every)
             reasons.append(Reason(10, f"talked to {len(talked)} of those that it found", every))
         elif not scanned.tried:
             reasons[0] = Reason(15, f"talked to {count} of our addresses, more than anybody has business with", every)
@@ -184,7 +202,7 @@ class Scans:
             evidence = _of_one(scanned, key, server, ports)
             every = tuple(range(1, len(evidence) + 1))
             least = "at least " if scanned.full else ""
-            reasons = [Reason(20, f"tried {least}{len(ports)} ports of one address", every)]
+            reasons = [Reason(20, f"tried {least}{len(ports):,} ports of one address", every)]
             talked = {contact & 0xFFFF for contact in scanned.visited if contact >> 18 == number}
             if talked:
                 found = ", ".join(map(str, sorted(talked)[:MOST_PORTS]))
@@ -195,22 +213,24 @@ class Scans:
                 span=(min(ports.values()), max(ports.values())),
                 targets=self._targets([server]),
                 count=len(ports), counted="ports", reasons=tuple(reasons), evidence=evidence,
-                msg=f"{key} tried {least}{len(ports)} ports of {server}",
+                msg=f"{key} tried {least}{len(ports):,} ports of {server}",
             )  # fmt: skip
 
-    def _sketched(self, day: Day, key: str, count: int, bits: int, first: float, last: float) -> Finding:
-        """A scan of which only a row is left."""
-        addresses = self._contacts.addresses
-        exact = len(addresses) <= SLOTS
-        tried = [addresses[number] for number in range(len(addresses)) if bits >> number & 1] if exact else []
-        about = "" if exact else "about "
+    def _sketched(self, day: Day, row: Row, members: tuple[str, ...]) -> Finding:
+        """A scan of which only rows are left."""
+        addresses, exact = self._contacts.addresses, self._contacts.exact
+        tried = [addresses[number] for number in range(len(addresses)) if row.bits >> number & 1] if exact else []
+        about = f"{'' if exact else 'about '}{row.tried}"
+        reasons = [Reason(15, f"tried {about} of our addresses; too many sources came to keep more of it")]
+        if members:
+            reasons.append(Reason(15, f"{len(members)} sources of one network shared the addresses out"))
+        actor = self._actor((members[0] if members else row.key).partition("/")[0], row.first)
         return Finding(
-            id=notice_id("Address_Scan", (key,), day.start), closing=True, ts=last, note="Address_Scan",
-            direction="probe", actor=self._actor(key.partition("/")[0], first), services=(),
-            techniques=ACTIVE_SCANNING, targets=self._targets(tried), first=first, last=last, count=count,
-            counted="addresses", kinds=("conn",),
-            reasons=(Reason(15, f"tried {about}{count} of our addresses; too many sources came to keep more of it"),),
-            evidence=(), evidence_total=0, msg=f"{key} tried {about}{count} addresses of ours",
+            id=notice_id("Address_Scan", (row.key,), day.start), closing=True, ts=row.last, note="Address_Scan",
+            direction="probe", actor=Actor(row.key, actor.role, actor.trusted, members=members[:MOST_MEMBERS]),
+            services=(), techniques=ACTIVE_SCANNING, targets=self._targets(tried), first=row.first, last=row.last,
+            count=row.tried, counted="addresses", kinds=("conn",), reasons=tuple(reasons), evidence=(),
+            evidence_total=0, msg=f"{row.key} tried {about} addresses of ours",
         )  # fmt: skip
 
     def _targets(self, ips: Iterable[str]) -> tuple[Target, ...]:
@@ -256,12 +276,13 @@ def _port(port: int) -> str:
 
 def _around(key: str) -> str:
     """The network whose sources may act as one: a /24, or in IPv6 a /48."""
-    ip = key.partition("/")[0]
-    return str(ip_network(f"{ip}/{48 if ':' in ip else 24}", strict=False))
+    if ":" in key:
+        return str(ip_network(f"{key.partition('/')[0]}/48", strict=False))
+    return key.rpartition(".")[0] + ".0/24"
 
 
 def _ports(scanned: Scanned) -> str:
     """What was tried, in words."""
     tried = sorted({contact & 0x3FFFF for contact in scanned.probed or scanned.visited})
     named = [NAMES[port >> 16].upper() + (f" {port & 0xFFFF}" if port >> 16 != 3 else "") for port in tried]
-    return ", ".join(named) if len(named) <= MOST_PORTS else f"{len(named)} ports"
+    return ", ".join(named) if len(named) <= MOST_PORTS else f"{len(named):,} ports"

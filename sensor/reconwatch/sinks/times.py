@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -20,6 +21,7 @@ def utc(ts: float) -> datetime:
         raise ValueError(f"{ts!r} is no time that can be written; epoch seconds are expected") from None
 
 
+@lru_cache(maxsize=256)  # one moment begins, ends and proves most notices
 def rfc3339(ts: float) -> str:
     """`2026-11-24T02:49:10.123456Z`. Raises ValueError as `utc` does."""
     return f"{utc(ts).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"

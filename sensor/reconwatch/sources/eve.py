@@ -82,7 +82,8 @@ class EveSource:
         self._quic = _HiddenQuic()
 
     def __iter__(self) -> Iterator[AnyEvent]:
-        account, lookout = self._account, self._opening.lookout
+        account, lookout, position = self._account, self._opening.lookout, self._opening.input
+        wants_connection = lookout.wants_connection
         for number, block in enumerate(Blocks(self._opening.stream, account)):
             if number % WHOLE_EVERY == 0:
                 self._note_types(block)
@@ -91,11 +92,18 @@ class EveSource:
                 if block.whole:
                     self._check(block, done, start)
                 done = end + 1
-                for told in self._read(block, start, end):
-                    if lookout.wants(told.event) and self._once.admits(told):
-                        account.events += 1
-                        account.holds.add(told.event.kind)
-                        yield told.event
+                line = block.line(start, end)
+                connection = read_flow(line, position)
+                if connection is None:
+                    for told in self._read(block, start, line):
+                        if lookout.wants(told.event) and self._once.admits(told):
+                            account.events += 1
+                            account.holds.add(told.event.kind)
+                            yield told.event
+                elif wants_connection(connection):  # not asked whether told before: a flow has one record
+                    account.events += 1
+                    account.holds.add("conn")
+                    yield connection
                 self.position = block.offset + done
             if block.whole:
                 self._check(block, done, block.end)
@@ -123,15 +131,13 @@ class EveSource:
         if start >= stop:
             return
         for line_start, line_end in suspects(_decoder, block, start, stop):
-            self._read(block, line_start, line_end, sampled=not block.stands_alone(line_start, line_end))
+            line = block.line(line_start, line_end)
+            self._read(block, line_start, line, sampled=not block.stands_alone(line_start, line_end))
 
-    def _read(self, block: Block, start: int, end: int, *, sampled: bool = False) -> list[Told]:
-        line = block.line(start, end)
+    def _read(self, block: Block, start: int, line: bytes, *, sampled: bool = False) -> list[Told]:
+        """What the line that begins at `start` tells, read with care."""
         if not line:
             return []
-        connection = read_flow(line, self._opening.input)
-        if connection is not None:
-            return [_told_flow(connection)]
         try:
             record = decoded(_decoder, line)
             self._look_for_blindness(record)

@@ -64,6 +64,10 @@ class Hindsight(Lookout):
             return now and not self._then.wants_by_itself(event)
         return now and not then
 
+    def wants_connection(self, event: Connection) -> bool:
+        """See `wants`."""
+        return self.wants(event)
+
     def wants_hello(self, name: str | None, server: str) -> bool:
         """See `wants`."""
         return not self._then.wants_hello(name, server) and self._now.wants_hello(name, server)

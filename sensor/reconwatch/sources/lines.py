@@ -6,6 +6,7 @@ A block is one reused buffer: the carried tail of the last read, and behind it w
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ WHOLE_EVERY = 64
 """Of so many blocks one is looked at whole, for lines that cannot be read and that no sieve hits."""
 
 VECTOR_AFTER = 256 * 1024 * 1024
-"""Bytes of a process after which numpy counts the newlines: loading it costs what it saves on 400 MB."""
+"""Bytes of a process from which numpy counts the newlines: loading it costs what it saves on so many."""
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -89,6 +90,11 @@ class _Newlines:
         self._seen = 0
         self._numpy: Any = sys.modules.get("numpy")
 
+    def expect(self, size: int) -> None:
+        """So many bytes will come: if that is enough, numpy counts from the first of them."""
+        if self._seen + size >= VECTOR_AFTER:
+            self._seen = VECTOR_AFTER
+
     def count(self, data: bytearray, start: int, end: int) -> int:
         """The newlines in `data[start:end]`."""
         if self._numpy is None:
@@ -116,6 +122,14 @@ def _reader(stream: BinaryIO) -> Callable[[memoryview], int | None]:
     )
 
 
+def _size(stream: BinaryIO) -> int:
+    """The bytes of a plain file; 0 of what does not tell, such as a pipe or what is decompressed."""
+    try:
+        return os.fstat(stream.fileno()).st_size
+    except OSError:
+        return 0
+
+
 class Blocks:
     """Iterates over the blocks of a stream, once. Counts every line in `account.records`, and the blocks.
 
@@ -131,6 +145,7 @@ class Blocks:
         self._longest = longest
         self._stretch = -1
         self._whole = False
+        _newlines.expect(_size(stream))
 
     def __iter__(self) -> Iterator[Block]:
         buffer = bytearray(self._size)

@@ -144,5 +144,13 @@ def request_target(host: str | None, target: str) -> tuple[str, str]:
 
 
 def dns_name(text: str) -> str:
-    """A queried name as events carry it: lower-case, without the root dot."""
-    return text.lower().removesuffix(".")
+    r"""A queried name as events carry it: lower-case, without the root dot, control bytes and blanks as `\xNN`."""
+    name = text.lower().removesuffix(".")
+    if name.isprintable() and " " not in name:
+        return name
+    return "".join(
+        char
+        if char.isprintable() and not char.isspace()
+        else "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogatepass"))
+        for char in name
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 from itertools import pairwise
 from unittest import mock
@@ -9,10 +10,14 @@ from unittest import mock
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.sources.pcap.wire import (
+    ACK,
     CLIENT,
     RESOLVER,
+    RST,
     START,
+    SYN,
     Talk,
+    Timed,
     ether,
     hello,
     ip,
@@ -26,15 +31,21 @@ from tests.sources.pcap.wire import (
     udp_header,
 )
 
+from reconwatch.account import Account
+from reconwatch.events import Connection
 from reconwatch.interest import Interest, Lookout
 from reconwatch.sources.pcap import blocks
+from reconwatch.sources.pcap.columns import split
+from reconwatch.sources.pcap.container import open_container
+from reconwatch.sources.pcap.watch import Networks
 
 NAMES = ["shodan.io", "API.shodan.io", "notshodan.io", "crt.sh", "www.crt.sh", "example.com", "shodan.io.evil.test", ""]
 ADDRESSES = ["198.18.4.2", "198.18.4.3", "2001:db8::7"]
 
 
-def lookout() -> Lookout:
-    return Lookout(Interest(names=frozenset({"shodan.io", "=crt.sh"}), ports=frozenset({43})))
+def lookout(*networks: str) -> Lookout:
+    names, ports = frozenset({"shodan.io", "=crt.sh"}), frozenset({43})
+    return Lookout(Interest(names=names, ports=ports, networks=frozenset(networks)))
 
 
 names, addresses = st.sampled_from(NAMES), st.sampled_from(ADDRESSES)
@@ -66,24 +77,48 @@ def talks(draw: st.DrawFn) -> list[bytes]:
     talk = Talk(port, draw(st.integers(40000, 40004)), server=draw(st.sampled_from(ADDRESSES[:2])))
     cuts = sorted({0, len(said), *draw(st.lists(st.integers(0, len(said)), max_size=3))})
     frames = talk.handshake() if draw(st.booleans()) else []
-    frames += [talk.up(said[a:b]) for a, b in pairwise(cuts)]
+    for a, b in pairwise(cuts):
+        frames += [talk.up(said[a:b])] + [talk.down(b"\0data")] * draw(st.integers(0, 2)) + [talk.up()]
     return frames + (talk.ending() if draw(st.booleans()) else [])
 
 
+@st.composite
+def openings(draw: st.DrawFn) -> list[bytes]:
+    """Half a handshake, refused, given up, or answered out of nothing."""
+    talk = Talk(
+        draw(st.sampled_from([22, 443])), draw(st.integers(40000, 40002)), server=draw(st.sampled_from(ADDRESSES[:2]))
+    )
+    asked, answered, refused = talk.up(flags=SYN), talk.down(flags=SYN | ACK), talk.down(flags=RST | ACK)
+    left = talk.up(flags=RST)
+    return draw(
+        st.sampled_from([[asked], [asked, asked], [asked, refused], [asked, answered, left], [answered], [refused]])
+    )
+
+
+@st.composite
+def pings(draw: st.DrawFn) -> list[bytes]:
+    kind, number = draw(st.sampled_from([0, 3, 8])), draw(st.integers(0, 2))
+    message = bytes((kind, 0, 0, 0, 0, number, 0, 1)) + b"data"
+    return [ether(ip(CLIENT, draw(st.sampled_from(ADDRESSES[:2])), 1, message))]
+
+
 @given(
-    st.lists(st.one_of(questions, answers(), talks()), max_size=12),
+    st.lists(st.one_of(questions, answers(), talks(), openings(), pings()), max_size=12),
+    st.sampled_from([(), ("198.18.4.2/32",), ("198.18.0.0/15", "10.20.0.0/16", "2001:db8::/64")]),
     st.sampled_from([300, 1500, 1 << 20]),
     st.booleans(),
     st.randoms(use_true_random=False),
 )
-def test_both_ways_tell_the_same(sessions: list[list[bytes]], block: int, twice: bool, rnd: random.Random) -> None:
+def test_both_ways_tell_the_same(
+    sessions: list[list[bytes]], networks: tuple[str, ...], block: int, twice: bool, rnd: random.Random
+) -> None:
     """Whatever lies in one batch and what in the next, and on ports that are used again."""
     frames = [frame for session in sessions for frame in session] * (2 if twice else 1)
     for _ in range(len(frames) // 4):
         at = rnd.randrange(len(frames) - 1)
         frames[at], frames[at + 1] = frames[at + 1], frames[at]
     data = pcap(frames)
-    with_funnel, without = lookout(), lookout()
+    with_funnel, without = lookout(*networks), lookout(*networks)
     with mock.patch.object(blocks, "BLOCK", block):
         found, account = read(data, with_funnel, funnel=True)
     expected, oracle = read(data, without, funnel=False)
@@ -115,3 +150,79 @@ def test_the_clock_may_begin_at_nothing() -> None:
     for packet in (inner, ip(CLIENT, RESOLVER, 4, inner)):
         data = pcap([(-START, ether(packet))])
         assert [e.kind for e in read(data, lookout(), funnel=True)[0]] == ["conn"]
+
+
+def told(*frames: bytes | Timed, networks: tuple[str, ...] = ("198.18.4.0/24",)) -> list[Connection]:
+    """The connections of a capture, which both ways tell."""
+    data = pcap(frames)
+    found, _ = read(data, lookout(*networks), funnel=True)
+    assert found == read(data, lookout(*networks), funnel=False)[0]
+    return [event for event in found if isinstance(event, Connection)]
+
+
+def test_how_far_a_connection_to_our_networks_came_is_told() -> None:
+    def came(*frames: bytes) -> tuple[bool | None, ...]:
+        (one,) = told(*frames)
+        return one.opening, one.answered, one.established, one.spoke
+
+    talk = Talk(443)
+    asked, answered, acknowledged = talk.handshake()
+    assert came(asked) == (True, False, False, False)
+    assert came(asked, talk.down(flags=RST | ACK)) == (True, False, False, False)
+    assert came(asked, answered) == (True, True, False, False)
+    assert came(asked, answered, talk.up(flags=RST)) == (True, True, False, False)
+    assert came(asked, answered, acknowledged) == (True, True, True, False)
+    assert came(asked, answered, acknowledged, talk.up(b"\0hello")) == (True, True, True, True)
+
+
+def test_what_has_no_opening_is_told_without_one() -> None:
+    talk = Talk(443)
+    assert [one.opening for one in told(talk.up(b"\0rest"), talk.down(b"\0rest"))] == [False]
+    # A SYN-ACK out of nothing is the answer to somebody who used our address.
+    assert told(Talk(443, server="10.20.9.9", client="198.18.4.7").down(flags=SYN | ACK)) == []
+
+
+def test_a_ping_is_told_once_and_its_answer_is_none() -> None:
+    def message(kind: int, number: int = 1) -> bytes:
+        return ether(ip(CLIENT, "198.18.4.2", 1, bytes((kind, 0, 0, 0, 0, number, 0, 1)) + b"data"))
+
+    (ping,) = told(message(8), message(8), message(0), message(3))
+    assert (ping.proto, ping.client, ping.server, ping.opening) == ("icmp", CLIENT, "198.18.4.2", True)
+    assert len(told(message(8, 1), message(8, 2))) == 2
+    assert told(message(8), networks=()) == []
+
+
+def test_a_datagram_to_our_networks_is_told_with_whether_one_came_back() -> None:
+    asked = udp(b"\0" * 20, 40000, 161, CLIENT, "198.18.4.2")
+    back = udp(b"\0" * 20, 161, 40000, "198.18.4.2", CLIENT)
+    assert [one.answered for one in told(asked)] == [False]
+    assert [one.answered for one in told(asked, back)] == [True]
+
+
+def test_networks_of_either_kind_are_met_at_their_edges() -> None:
+    networks = Networks(["198.18.4.0/24", "198.18.5.0/24", "10.0.0.0/8", "2001:db8:acc::/48", "2001:db8:1::7/128"])
+    for address, inside in (
+        ("198.18.3.255", False), ("198.18.4.0", True), ("198.18.5.255", True), ("198.18.6.0", False),
+        ("10.9.9.9", True), ("0.0.0.0", False), ("255.255.255.255", False), ("2001:db8:acc::1", True),
+        ("2001:db8:acd::", False),        ("2001:db8:1::7", True), ("2001:db8:2::7", False), ("::", False),
+    ):  # fmt: skip
+        other = "192.0.2.1" if "." in address else "2001:db8:ffff::1"
+        pairs = ((address, other), (other, address))
+        data = pcap([ether(ip(*pair, 17, udp_header(1, 2, b"x"))) for pair in pairs])
+        batches = open_container(io.BytesIO(data), Account("x"))
+        assert batches is not None
+        batch = next(iter(batches))
+        _, packets, _ = split(batch)
+        assert networks.ends(batch.data, packets).tolist() == [inside, inside], address
+    assert not Networks()
+
+
+def test_a_datagram_after_a_pause_begins_a_flow_even_if_others_of_it_are_odd() -> None:
+    whole = udp(b"\0" * 40, 40000, 161, CLIENT, "198.18.4.2")
+    message = udp_header(40000, 161, b"\0" * 56)
+    parts = [
+        ip(CLIENT, "198.18.4.2", 17, message[:32], ident=7, fragment=0x2000),
+        ip(CLIENT, "198.18.4.2", 17, message[32:], ident=7, fragment=4),
+    ]
+    frames = [(0.0, whole), *((100.0, ether(part)) for part in parts), (200.0, whole), (400.0, whole)]
+    assert [one.ts - START for one in told(*frames)] == [0, 100, 200, 400]

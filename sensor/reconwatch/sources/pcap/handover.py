@@ -31,7 +31,7 @@ from reconwatch.sources.pcap.ledger import (
 from reconwatch.sources.pcap.stream import Flow, Stream
 from reconwatch.sources.pcap.tcp_triage import Flows
 from reconwatch.sources.pcap.tell import turned
-from reconwatch.sources.pcap.transport import FIN, RST, SYN, UDP_LIFE, Datagrams, Direction, Segments
+from reconwatch.sources.pcap.transport import ACK, FIN, RST, SYN, UDP_LIFE, Datagrams, Direction, Segments
 from reconwatch.sources.pcap.udp_triage import Judged
 
 
@@ -71,7 +71,33 @@ class TcpHandover:
         heard = (flows.size > 0) & (bits[of] >> flows.side & LOOK != 0)
         bare = (flows.size == 0) & (bits[of] & FOLLOWED != 0) & (bits[of] & BOTH != 0)
         signal = flows.flags & (FIN | SYN | RST) != 0
-        return self._give(flows.order[self._careful[of] & (heard | bare | signal)])
+        told = (heard | bare) & ~self._idle(fresh)
+        return self._give(flows.order[self._careful[of] & (told | signal)])
+
+    def _idle(self, fresh: Ints) -> Flags:
+        """Packets of connections that are followed which change nothing, though they are of directions looked at.
+
+        Of one that opens in this batch, once and by the book, the server's payloads behind its first, for nobody reads
+        them; and all bare ACKs but the one that completes the handshake.
+        """
+        flows = self.flows
+        of, order, count = flows.of, flows.order, len(flows.rows)
+        asks = flows.flags & (SYN | ACK) == SYN
+        opens = np.bincount(of[asks], minlength=count) == 1
+        plain = np.zeros(count, bool)
+        plain[fresh] = (flows.watched & ~flows.always & (flows.bits & FIRST != 0) & opens)[fresh]
+        server = flows.side != (flows.bits[of] & CLIENT != 0)
+        idle: Flags = plain[of] & (server | (flows.size == 0))
+        answers = flows.flags & (SYN | ACK) == SYN | ACK
+        answered = np.full(count, np.iinfo(np.int64).max)
+        np.minimum.at(answered, of[answers & server], order[answers & server])
+        spoken, completing = server & (flows.size > 0), ~server & (order > answered[of]) & (flows.flags & ACK != 0)
+        for kind in (spoken & plain[of], completing & plain[of]):
+            first = np.full(count, len(of))
+            at = np.flatnonzero(kind)
+            np.minimum.at(first, of[at], at)
+            idle[first[first < len(of)]] = False
+        return idle
 
     def follow(self, hits: Flags, behind: int) -> tuple[list[int], set[int]]:
         """Take up what begins in this batch behind place `behind` and has `hits` among its packets.

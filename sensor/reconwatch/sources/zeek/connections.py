@@ -106,6 +106,8 @@ class TsvConnections:
     def __init__(self, places: Mapping[str, int], width: int, separator: str, unset: str, empty: str) -> None:
         self._pick = itemgetter(*(places[name] for name in COLUMNS))
         self._width = width
+        self._needed = max(places[name] for name in COLUMNS) + 1
+        """Columns behind these are only counted."""
         self._separator = separator
         self._unset = unset
         self._empty = empty
@@ -115,8 +117,8 @@ class TsvConnections:
         if b"\\" in line:
             return None
         try:
-            values = line.decode("ascii").split(self._separator)
-            if len(values) != self._width:
+            values = line.decode("ascii").split(self._separator, self._needed)
+            if len(values) + values[-1].count(self._separator) != self._width:
                 return None
             ts, uid, client, client_port, server, server_port, proto, service, state, history = self._pick(values)
             unset, empty = self._unset, self._empty

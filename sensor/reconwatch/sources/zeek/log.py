@@ -54,7 +54,8 @@ class ZeekSource:
         self._account.dialect = f"zeek {form}"
 
     def __iter__(self) -> Iterator[AnyEvent]:
-        account, lookout = self._account, self._opening.lookout
+        account, position = self._account, self._opening.input
+        wants, wants_connection = self._opening.lookout.wants, self._opening.lookout.wants_connection
         for block in Blocks(self._opening.stream, account):
             self._note_kinds(block)
             todo: Block | None = block
@@ -64,10 +65,16 @@ class ZeekSource:
                     if todo.whole:
                         self._check(todo, done, start)
                     done = end + 1
-                    for event in self._events(todo, start, end):
-                        if lookout.wants(event):
-                            account.events += 1
-                            yield event
+                    line = todo.line(start, end)
+                    connection = self._connections(line, position) if self._connections is not None else None
+                    if connection is None:
+                        for event in self._events(todo, start, line):
+                            if wants(event):
+                                account.events += 1
+                                yield event
+                    elif wants_connection(connection):
+                        account.events += 1
+                        yield connection
                     self.position = todo.offset + done
                     if sieve is not self._sieve:
                         # A new separator or another log: what follows in this block is to be sifted anew.
@@ -97,17 +104,13 @@ class ZeekSource:
         else:
             found = suspects(_decoder, block, start, stop)
         for line_start, line_end in found:
-            self._events(block, line_start, line_end, sampled=not block.stands_alone(line_start, line_end))
+            line = block.line(line_start, line_end)
+            self._events(block, line_start, line, sampled=not block.stands_alone(line_start, line_end))
 
-    def _events(self, block: Block, start: int, end: int, *, sampled: bool = False) -> list[AnyEvent]:
-        line = block.line(start, end)
+    def _events(self, block: Block, start: int, line: bytes, *, sampled: bool = False) -> list[AnyEvent]:
+        """The events of the line that begins at `start`, read with care."""
         if not line:
             return []
-        if self._connections is not None:
-            event = self._connections(line, self._opening.input)
-            if event is not None:
-                self._note_kind("conn", None)
-                return [event]
         try:
             kind, row = self._tsv(line) if self._form == "tsv" else self._json(line)
             return self._teller.events(kind, row) if kind and row else []
