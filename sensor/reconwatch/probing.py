@@ -5,6 +5,7 @@ A probe is a single event: what belongs together is for the detectors to say, fo
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -27,6 +28,8 @@ REPLYING = frozenset({53, 123, 443, 853, 3478})
 """Ports that servers answer from over UDP: DNS, NTP, QUIC, STUN."""
 
 REVERSE_ZONES = {".in-addr.arpa": 4, ".ip6.arpa": 6}
+
+_STATUS = re.compile(r"HTTP/1\.[01] ([1-5]\d\d)\b")
 
 RCODES = {0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED", 9: "NOTAUTH"}
 
@@ -243,8 +246,10 @@ def _joined(
 def _facts(event: AnyEvent) -> dict[str, Any]:
     """What a kind of event tells beside ends and names; fields of `Probe`."""
     match event:
-        case Connection():
-            return {name: getattr(event, name) for name in ("proto", "opening", "answered", "established", "spoke")}
+        case Connection(banner=banner):
+            told = ("proto", "opening", "answered", "established", "spoke", "banner")
+            answered = _STATUS.match(banner) if banner else None
+            return {name: getattr(event, name) for name in told} | {"status": int(answered[1]) if answered else None}
         case Hello(transport=transport, alpn=alpn):
             return {"proto": "udp" if transport == "quic" else "tcp", "alpn": alpn}
         case DnsQuery(qtype=qtype):

@@ -201,6 +201,8 @@ class Probe(msgspec.Struct, frozen=True, tag_field="type", tag="probe"):
     uri: str | None = None
     agent: str | None = None
     status: int | None = None
+    banner: str | None = None
+    """Of a connection: the first words of the server."""
     scanner: Scanned | None = None
     tool: str | None = None
     """Name of a scanning client that it gives away, by user agent or by path."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.sources.pcap.wire import (
     ACK,
     CLIENT,
+    FIN,
     RESOLVER,
     RST,
     START,
@@ -226,3 +227,10 @@ def test_a_datagram_after_a_pause_begins_a_flow_even_if_others_of_it_are_odd() -
     ]
     frames = [(0.0, whole), *((100.0, ether(part)) for part in parts), (200.0, whole), (400.0, whole)]
     assert [one.ts - START for one in told(*frames)] == [0, 100, 200, 400]
+
+
+def test_who_spoke_after_its_fin_spoke() -> None:
+    talk = Talk(443)
+    frames = [*talk.handshake(), talk.up(flags=FIN | ACK, seq=talk.sent + 6), talk.up(b"\0hello")]
+    with mock.patch.object(blocks, "BLOCK", 300):
+        assert [one.spoke for one in told(*frames)] == [True]

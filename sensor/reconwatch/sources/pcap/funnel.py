@@ -215,8 +215,9 @@ class Pass:
         elif protocol != UDP:
             self._pings.read(ts, ends, data, start)
         else:
-            going_on, quiet = self._odd.meet(key, ts)
-            if not quiet or start + 8 > end:
+            # What is no datagram is counted, and begins no flow.
+            going_on, quiet = self._odd.meet(key, ts) if start + 8 <= end else (False, False)
+            if not quiet:
                 self._datagrams.read(ts, key, data, start, end, cut, going_on)
 
     def _segment(self, ts: float, packet: int) -> None:
