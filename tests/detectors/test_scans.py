@@ -37,7 +37,7 @@ def ours(number: int) -> str:
 def scans(
     steps: Iterable[Step], answering: frozenset[str] = frozenset(), crawlers: frozenset[str] = frozenset()
 ) -> list[Finding]:
-    contacts = Contacts(lambda told: ("zeek/conn", f"C{told}", "TCP to port 443"), 256)
+    contacts = Contacts(lambda told: ("zeek/conn", f"C{told}" if told % 3 else None, "TCP to port 443"), 256)
     judge = Scans(
         contacts,
         lambda ip, ts: Actor(ip, (ROLES.get(ip, "host"),), "a penetration test" if ip == "192.0.2.7" else None),
@@ -62,7 +62,7 @@ def test_ten_addresses_that_were_tried_in_vain_are_a_scan() -> None:
     assert (scan.first, scan.last) == (NOON, NOON + 9)
     assert scan.msg == f"{STRANGER} tried 10 addresses of ours (TCP 443)"
     assert len(scan.evidence) == 10
-    assert scan.evidence[0].uid == "C0"
+    assert [piece.uid for piece in scan.evidence[:3]] == [None, "C1", "C2"]
     assert scan.techniques == ("T1595.001",)
 
 

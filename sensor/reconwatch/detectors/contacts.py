@@ -53,6 +53,11 @@ class Contact(NamedTuple):
     uid: str | None
     detail: str
 
+    @property
+    def place(self) -> tuple[float, str, str, str, str, str]:
+        """What contacts are sorted by."""
+        return self.ts, self.client, self.server, self.source, self.uid or "", self.detail
+
 
 class Row(NamedTuple):
     """What is left of a source."""
@@ -105,7 +110,7 @@ class Seen:
 
     def trim(self) -> None:
         """Keep the ends only, in order of time."""
-        self.ends.sort()
+        self.ends.sort(key=lambda contact: contact.place)
         del self.ends[ENDS:-ENDS]
 
 

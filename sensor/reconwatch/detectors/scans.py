@@ -56,7 +56,7 @@ class Scanned:
         ends: list[Contact] = []
         for each in self.seen:
             ends += each.ends
-        ends.sort()
+        ends.sort(key=lambda contact: contact.place)
         del ends[ENDS:-ENDS]
         return tuple(Evidence(c.ts, "conn", c.source, c.uid, c.client, c.server, None, c.detail) for c in ends)
 
