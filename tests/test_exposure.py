@@ -194,7 +194,7 @@ def test_jsonl_has_null_for_what_is_not_known() -> None:
         "ports": [{
             "proto": "icmp", "port": None, "first": "2026-11-24T12:00:00.000000Z",
             "last": "2026-11-24T12:00:00.000000Z", "opened": None, "answered": True, "http_statuses": None,
-            "server_names": None,
+            "banners": None, "server_names": None,
         }],
     }  # fmt: skip
 
@@ -272,7 +272,13 @@ def test_every_input_shows_what_both_databases_collected(each: str) -> None:
     for one in found:
         answered = {port["port"]: port for port in one["ports"] if port["answered"]}
         assert set(answered) == {80, 443}
-        assert answered[80]["http_statuses"] == (None if each == "capture.pcap" else [200])
+        assert answered[80]["http_statuses"] == [200]
+        told = answered[80]["banners"]
+        assert (
+            told is None
+            if each != "capture.pcap"
+            else all(banner.startswith("HTTP/1.1 200 OK, nginx") for banner in told)
+        )
         assert answered[80]["server_names"] == [one["address"]]
         assert answered[443]["server_names"] == []
         silent = [port["port"] for port in one["ports"] if port["answered"] is False]

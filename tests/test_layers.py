@@ -16,6 +16,7 @@ ROOMS = [
     {"visits", "sightings"},
     {"notices"},
     {"domains"},
+    {"canary"},
     {"site", "site_schema", "site_checks", "site_init", "site_kept"},
     {"targets"},
     {"catalog"},

@@ -34,7 +34,7 @@ LACKING = {
     "tls": "no TLS or QUIC hellos: encrypted visits are seen by DNS only",
     "http": "no HTTP requests: what was searched for is not seen",
     "whois": "no WHOIS text (only captures hold it): what was asked on port 43 is not seen",
-    "conn": "no connections: whether a resolved name was used is not seen",
+    "conn": "no connections: whether a resolved name was used is not seen, nor scans of our addresses",
 }
 """Kind of event that no input can hold -> what that costs."""
 

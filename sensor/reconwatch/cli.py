@@ -19,6 +19,7 @@ from reconwatch.prose import counted
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from reconwatch.canary import Place, Style
     from reconwatch.catalog import Catalog
     from reconwatch.catalog.world import World
     from reconwatch.document import Problem
@@ -419,6 +420,28 @@ def explain(notice_id: str, source: str) -> None:
     except ValueError as error:
         stop(f"{source}: {error}")
     for line in explanation.render(explanation.explain(notice)):
+        click.echo(line)
+
+
+@main.group("canary")
+def canary_group() -> None:
+    """Baits that only a database can have given away."""
+
+
+@canary_group.command("new")
+@click.option("--planted", type=click.Choice(["ct", "dns", "whois", "ptr"]), required=True, help="Where it will leak.")
+@click.option("--domain", required=True, help="Your domain that the name is to be under.")
+@click.option("--name-style", "style", type=click.Choice(["environment", "service", "host"]), default="environment")
+def canary_new(planted: Place, domain: str, style: Style) -> None:
+    """Make up a bait name that nobody can guess, and say where to plant it and what to add to site.yaml."""
+    from reconwatch import canary
+    from reconwatch.document import Refused
+
+    try:
+        bait = canary.new(domain, planted, style)
+    except Refused as refusal:
+        stop(f"--domain: {refusal.message}; write {refusal.write}")
+    for line in canary.instructions(bait):
         click.echo(line)
 
 

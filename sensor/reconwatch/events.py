@@ -117,6 +117,8 @@ class Connection(Event, frozen=True, gc=False, tag="conn"):
     """TCP: the handshake was completed; None where the source cannot tell."""
     spoke: bool | None = None
     """TCP: the client sent more than the handshake; None where the source cannot tell."""
+    banner: str | None = None
+    """TCP: the first words of the server, if they were text and the source has them."""
     service: str | None = None
     """Application protocol if the source knows it, as Zeek spells it: `ssl`, `http`, `dns`, ..."""
 

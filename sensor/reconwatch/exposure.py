@@ -35,6 +35,8 @@ class Port(msgspec.Struct, frozen=True):
     """More than the opening was exchanged; None over UDP and ICMP."""
     answered: bool | None
     http_statuses: tuple[int, ...] | None
+    banners: tuple[str, ...] | None
+    """The first words of the server, where the input has them."""
     server_names: tuple[str, ...] | None
     """Of TLS hellos and HTTP requests; empty if it asked for none."""
 
@@ -70,6 +72,7 @@ class _Row:
     opened: bool | None = None
     answered: bool | None = None
     statuses: list[int] = field(default_factory=list)
+    banners: list[str] = field(default_factory=list)
     named: bool = False
     """A hello or request was seen, with a name or without."""
     names: list[str] = field(default_factory=list)
@@ -84,6 +87,8 @@ class _Row:
             self.answered = bool(self.answered)
         if probe.status is not None:
             keep_smallest(self.statuses, probe.status, MOST_TOLD)
+        if probe.banner is not None:
+            keep_smallest(self.banners, probe.banner, MOST_TOLD)
         if probe.kind in ("tls", "http"):
             self.named = True
             if probe.name is not None:
@@ -92,7 +97,8 @@ class _Row:
     def port(self, door: int) -> Port:
         proto, port = proto_and_port(door)
         names = tuple(self.names) if self.named else None
-        return Port(proto, port, self.first, self.last, self.opened, self.answered, tuple(self.statuses) or None, names)
+        statuses, banners = tuple(self.statuses) or None, tuple(self.banners) or None
+        return Port(proto, port, self.first, self.last, self.opened, self.answered, statuses, banners, names)
 
 
 @dataclass(slots=True)

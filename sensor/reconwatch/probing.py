@@ -5,6 +5,7 @@ A probe is a single event: what belongs together is for the detectors to say, fo
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -17,7 +18,7 @@ from reconwatch.catalog.world import Facts, Scanner, World
 from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, told_name
 from reconwatch.interest import Interest
 from reconwatch.sift import QTYPES, evidence_of, witness_kind
-from reconwatch.sightings import Actor, Bait, Evidence, Probe, Scanned, Target
+from reconwatch.sightings import Actor, Bait, Evidence, Probe, Scanned, Sought, Target
 from reconwatch.site import Canary, Network, Site
 from reconwatch.targets import unreversed
 from reconwatch.visits import Witnessed
@@ -31,6 +32,8 @@ EPHEMERAL = 32_768
 """Ports from here on are those of clients (Linux; others begin higher)."""
 
 REVERSE_ZONES = {".in-addr.arpa": 4, ".ip6.arpa": 6}
+
+_STATUS = re.compile(r"HTTP/1\.[01] ([1-5]\d\d)\b")
 
 RCODES = {0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED", 9: "NOTAUTH"}
 
@@ -106,7 +109,6 @@ class Probing:
         """The probe that an event is."""
         name = told_name(event)
         agent = event.user_agent if isinstance(event, HttpRequest) else None
-        tool = self._world.tools_by_agent(agent) if agent else None
         return Probe(
             ts=event.ts,
             actor=self.actor(event.client, event.ts),
@@ -121,10 +123,23 @@ class Probing:
             reverse=self._reverse(name) if name and name.endswith(".arpa") else None,
             agent=agent,
             scanner=self.scanned(event.client, agent),
-            tool=tool.name if tool is not None and tool.kind != "everyday" else None,
+            inside=self._site.is_inside(event.client),
             canaries=tuple(self._baits.touched(event)),
-            **_facts(event),
+            **(self._asked(event) if isinstance(event, HttpRequest) else _facts(event)),
         )
+
+    def _asked(self, event: HttpRequest) -> dict[str, Any]:
+        """What a request tells of its client beside what it says itself; fields of `Probe`."""
+        paths = self._world.paths_of(event.uri, event.decoded)
+        tool = self._world.tools_by_agent(event.user_agent) if event.user_agent else None
+        if tool is None or tool.kind == "everyday":
+            tool = next((self._world.tool(path.tool) for path in paths if path.tool), None)
+        return {
+            "tool": tool.name if tool is not None else None,
+            "wordlist": tool is not None and self._world.tries_words(tool),
+            "paths": tuple(Sought(path.id, path.what, path.strong, path.test) for path in paths),
+            **_facts(event),
+        }
 
     def actor(self, ip: str, ts: float) -> Actor:
         """Who an address is at a time (UTC epoch seconds)."""
@@ -239,10 +254,12 @@ def _joined(
 def _facts(event: AnyEvent) -> dict[str, Any]:
     """What a kind of event tells beside ends and names; fields of `Probe`."""
     match event:
-        case Connection():
-            return {name: getattr(event, name) for name in ("proto", "opening", "answered", "established", "spoke")}
-        case Hello(transport=transport):
-            return {"proto": "udp" if transport == "quic" else "tcp"}
+        case Connection(banner=banner):
+            told = ("proto", "opening", "answered", "established", "spoke", "banner")
+            answered = _STATUS.match(banner) if banner else None
+            return {name: getattr(event, name) for name in told} | {"status": int(answered[1]) if answered else None}
+        case Hello(transport=transport, alpn=alpn):
+            return {"proto": "udp" if transport == "quic" else "tcp", "alpn": alpn}
         case DnsQuery(qtype=qtype):
             return {"qtype": qtype}
         case DnsAnswer(qtype=qtype, rcode=rcode, records=records, walked=walked):

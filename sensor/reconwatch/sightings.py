@@ -153,6 +153,18 @@ class Scanned(msgspec.Struct, frozen=True):
     """A range of its own, or two signs that agree: an agent or a rented address alone can be anybody's."""
 
 
+class Sought(msgspec.Struct, frozen=True):
+    """A path of the catalog that a request asks for."""
+
+    id: str
+    what: str
+    """What it looks for, as it stands in a sentence: `a Git repository`."""
+    strong: bool
+    """Only a scanner asks for it."""
+    test: bool = False
+    """No server has it: the scanner tests how the server answers."""
+
+
 class Probe(msgspec.Struct, frozen=True, tag_field="type", tag="probe"):
     """One thing that somebody outside did to an asset of ours. Pure data: a function of the event, catalog and site."""
 
@@ -189,7 +201,16 @@ class Probe(msgspec.Struct, frozen=True, tag_field="type", tag="probe"):
     uri: str | None = None
     agent: str | None = None
     status: int | None = None
+    banner: str | None = None
+    """Of a connection: the first words of the server."""
     scanner: Scanned | None = None
     tool: str | None = None
-    """Name of a scanning client that it gives away."""
+    """Name of a scanning client that it gives away, by user agent or by path."""
+    wordlist: bool = False
+    """The client is one that tries the words of a list."""
+    paths: tuple[Sought, ...] = ()
+    alpn: tuple[str, ...] = ()
+    """Of a hello, as far as the source tells it."""
+    inside: bool = False
+    """The actor is on our side of the sensor: a bait alone makes it a probe."""
     canaries: tuple[Bait, ...] = ()

@@ -45,6 +45,19 @@ services:
       - tls: notbeta.example
 """
 
+PATHS = """\
+as_of: 2026-11-01
+wordlists: []
+paths:
+  - id: alpha-secrets
+    what: a file of secrets
+    paths: [/.alpha]
+    weight: strong
+    references: [https://docs.example/alpha]
+    match: [/.alpha]
+    no_match: [/alpha]
+"""
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -54,10 +67,11 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "services" / "scan_databases.yaml").write_text(GOOD)
     (tmp_path / BLINDSPOTS).write_text("as_of: 2026-11-01\nblindspots: []\n")
     for name in WORLD:
-        if name != "tools.yaml":
+        if name not in ("tools.yaml", "paths.yaml"):
             shutil.copy(SHIPPED / name, tmp_path / name)
     (tmp_path / "scanners.yaml").write_text("as_of: 2026-11-01\nscanners: []\n")
     (tmp_path / "tools.yaml").write_text("as_of: 2026-11-01\ntools: []\n")
+    (tmp_path / "paths.yaml").write_text(PATHS)
     return tmp_path
 
 
@@ -195,3 +209,16 @@ def test_every_check_has_a_name_and_says_what_to_write() -> None:
 
 def test_every_sub_technique_has_its_file() -> None:
     assert sorted(FILES.values()) == sorted(path.name for path in (SHIPPED / "services").glob("*.yaml"))
+
+
+def test_examples_of_paths_must_hold(folder: Path) -> None:
+    told = said(folder, ("match: [/.alpha]", "match: [/.alphabet]"), ("[/alpha]", "[/.ALPHA]"), name="paths.yaml")
+    assert told == [
+        "paths.yaml:9: /.alphabet does not ask for a file of secrets; write a path that fits, or another example",
+        "paths.yaml:10: /.ALPHA asks for a file of secrets; write a path that fits, or another example",
+    ]
+
+
+def test_a_path_s_tool_must_be_one_of_the_catalog(folder: Path) -> None:
+    told = said(folder, ("weight: strong", "weight: strong\n    tool: alphascan"), name="paths.yaml")
+    assert told == ["paths.yaml:8: 'alphascan' is no tool of the catalog; write the id of an entry in tools.yaml"]

@@ -86,6 +86,7 @@ def test_a_file_that_lost_more_than_thirty_percent_is_declined_though_the_whole_
     new: Path, destination: Path
 ) -> None:
     (new / "tools.yaml").write_text("as_of: 2026-11-24\ntools: []\n")  # else its services would be unknown
+    (new / "paths.yaml").write_text("as_of: 2026-11-24\nwordlists: []\npaths: []\n")  # and its tools
     (new / "scanners.yaml").write_text(re.sub(r"\n    databases: \[.*\]", "", (new / "scanners.yaml").read_text()))
     drop(new, "cdns.yaml", 0.5)
     why = declined(update(new, destination, TODAY), destination)
@@ -168,6 +169,12 @@ def test_a_renewed_package_wins_over_an_older_update(data_home: Path, new: Path)
         path.write_bytes(re.sub(rb"(?m)^as_of: .*$", b"as_of: 2026-11-01", path.read_bytes()))
     assert chosen() is None
     assert chosen(data_home) == data_home.resolve(), "who names a folder means it"
+
+
+def test_an_update_from_before_a_file_was_added_is_passed_over(data_home: Path, new: Path) -> None:
+    assert update(new, data_home, TODAY).taken
+    (data_home.resolve() / "paths.yaml").unlink()
+    assert chosen() is None
 
 
 def test_a_folder_that_everybody_can_write_to_is_refused(data_home: Path, new: Path) -> None:

@@ -18,6 +18,7 @@ import msgspec
 
 from reconwatch.catalog import Catalog, Example, Service
 from reconwatch.catalog.load import BLINDSPOTS, WORLD
+from reconwatch.catalog.paths import Paths
 from reconwatch.catalog.schema import (
     TECHNIQUES,
     FileModel,
@@ -284,6 +285,19 @@ def _nursery_is_apart(shelf: Shelf) -> Iterator[Problem]:
                     yield document.problem(("services", i), f"host {host} is claimed by {hosts[host]} already")
 
 
+def _path_examples(shelf: Shelf) -> Iterator[Problem]:
+    if isinstance(shelf.world, tuple):
+        return
+    index = Paths(shelf.world.paths)
+    document = next(document for document in shelf.documents if document.name == "paths.yaml")
+    for i, path in enumerate(shelf.world.paths):
+        for key, examples, wanted in (("match", path.match, True), ("no_match", path.no_match, False)):
+            for n, example in enumerate(examples):
+                if (path in index.of(example)) != wanted:
+                    told = "does not ask for" if wanted else "asks for"
+                    yield document.problem(("paths", i, key, n), f"{example} {told} {path.what}")
+
+
 CHECKS = (
     Check("files read", "what docs/catalog.md says", _reads),
     Check("techniques exist", "one of " + ", ".join(TECHNIQUES), _techniques),
@@ -297,7 +311,8 @@ CHECKS = (
     Check("examples fire", "a host or a query form that fits, or another example", _examples_fire),
     Check("counter-examples stay silent", "not_hosts, or a narrower host", _counter_examples_stay_silent),
     Check("every query form is shown", "a match example of this form", _forms_are_shown),
-    Check("scanners, tools, actors and registries read", "what docs/catalog-world.md says", _ranges),
+    Check("scanners, tools, actors, registries and paths read", "what docs/catalog-world.md says", _ranges),
+    Check("examples of paths hold", "a path that fits, or another example", _path_examples),
     Check("gone through within 180 days", "the day on which the whole file was gone through again", _fresh),
     Check("nursery entries are apart", "it out of nursery/: it is proven", _nursery_is_apart),
 )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from reconwatch.catalog.world import Facts, World
 
 BLINDSPOTS = "blindspots.yaml"
-WORLD = ("actors.yaml", "registries.yaml", "scanners.yaml", "tools.yaml")
+WORLD = ("actors.yaml", "paths.yaml", "registries.yaml", "scanners.yaml", "tools.yaml")
 
 _SERVICES = msgspec.msgpack.Decoder(tuple[tuple[Service, ...], tuple[Blindspot, ...]])
 
@@ -46,7 +46,7 @@ def load(folder: Path | None = None) -> Catalog:
 
 
 def load_world(catalog: Catalog, folder: Path | None = None) -> World:
-    """The scanners, tools, actors and registries beside the services; their services are the catalog's.
+    """The scanners, tools, actors, registries and paths beside the services; their services are the catalog's.
 
     Raises:
         document.DocumentError: as `load`.
@@ -73,7 +73,8 @@ def home() -> Path | None:
 def chosen(folder: Path | None = None) -> Path | None:
     """The folder to `load`: the one that was named, else the updated one at `home`, else None: what ships.
 
-    An updated catalog that is older than what ships is passed over: the package was renewed since.
+    An updated catalog that is older than what ships, or lacks a file of it, is passed over: the package was renewed
+    since.
 
     Raises:
         document.DocumentError: others could write to it: a catalog decides whom we notice.
@@ -84,6 +85,8 @@ def chosen(folder: Path | None = None) -> Path | None:
         return None
     beside, found = found.absolute().parent, found.resolve(strict=True)
     _trust({beside, found.parent}, found)
+    if folder is None and not all((found / name).is_file() for name in (BLINDSPOTS, *WORLD)):
+        return None
     if folder is None and newest(dict(_texts(found)).values()) < newest(dict(_texts(None)).values()):
         return None
     return found

@@ -112,6 +112,7 @@ def _sizes(texts: Mapping[str, bytes]) -> dict[str, int] | None:
         "scanners": len(world.scanners),
         "ranges of scanners": sum(len(scanner.ranges.split()) for scanner in world.scanners),
         "tools": len(world.tools),
+        "paths": len(world.paths),
         "actors": len(world.actors),
         "WHOIS servers": len(registries.whois),
         "RDAP servers": len(registries.rdap),

@@ -1,11 +1,11 @@
-"""Who else is out there: scanners, tools, actors and registries.
+"""Who else is out there: scanners, tools, actors and registries, and the paths that scanners ask for.
 
 Scanners are the crawlers that fill the databases, tools the clients that read them, actors the groups known to do so;
 registries are WHOIS and RDAP servers, CT logs and DNS-over-HTTPS resolvers.
 
-`Facts` is plain data, read by `world_schema` from scanners.yaml, tools.yaml, actors.yaml and registries.yaml, and
-round-trips through `encode` and `decode` in milliseconds. `World` is the index over it; each part of the index is
-built when it is first asked.
+`Facts` is plain data, read by `world_schema` from scanners.yaml, tools.yaml, actors.yaml, registries.yaml and
+paths.yaml, and round-trips through `encode` and `decode` in milliseconds. `World` is the index over it; each part of
+the index is built when it is first asked.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Literal
 import msgspec
 
 from reconwatch.catalog.attribution import Attribution
+from reconwatch.catalog.paths import Paths, RequestPath
 from reconwatch.catalog.ranges import RangeTable
 
 
@@ -135,7 +136,7 @@ class Registries(msgspec.Struct, frozen=True):
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """All four files, as data."""
+    """All five files, as data."""
 
     scanners: tuple[Scanner, ...] = ()
     tools: tuple[Tool, ...] = ()
@@ -146,6 +147,9 @@ class Facts(msgspec.Struct, frozen=True):
     """File name -> the day it was last gone through."""
     table: RangeTable = RangeTable()
     """The scanners' ranges, ready for bisection; `with_table` makes it."""
+    paths: tuple[RequestPath, ...] = ()
+    wordlists: tuple[str, ...] = ()
+    """Ids of the tools that try the words of a list."""
 
 
 def with_table(facts: Facts) -> Facts:
@@ -244,6 +248,18 @@ class World:
         """The tool whose hello this is: `ja3:...` or `ja4:...`."""
         return next((tool for tool in self.facts.tools if fingerprint in tool.tls), None)
 
+    def tool(self, name: str) -> Tool | None:
+        """The tool of this id."""
+        return self._tools.get(name)
+
+    def tries_words(self, tool: Tool) -> bool:
+        """Whether a tool asks for the words of a list, one after the other."""
+        return tool.id in self.facts.wordlists
+
+    def paths_of(self, uri: str, decoded: bool = False) -> tuple[RequestPath, ...]:
+        """What a scanner looks for with a request; `decoded`: the escapes of its target are gone already."""
+        return self._paths.of(uri, decoded)
+
     def likely_tools(self, services: Collection[str], order: Sequence[str] = ()) -> list[tuple[Tool, float]]:
         """The tool that a sweep over these services most resembles, with its score (see `attribution`).
 
@@ -254,6 +270,10 @@ class World:
     @cached_property
     def _tools(self) -> dict[str, Tool]:
         return {tool.id: tool for tool in self.facts.tools}
+
+    @cached_property
+    def _paths(self) -> Paths:
+        return Paths(self.facts.paths)
 
     @cached_property
     def _attribution(self) -> Attribution:

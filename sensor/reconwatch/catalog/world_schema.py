@@ -1,6 +1,6 @@
 """The strict reading of the world's files: every problem of all of them at once, each with its line.
 
-`read_world` reads all four. A service id is checked against the ids that the caller knows; without them, any will do.
+`read_world` reads all five. A service id is checked against the ids that the caller knows; without them, any will do.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
+from reconwatch.catalog.paths import RequestPath
 from reconwatch.catalog.ranges import parse
 from reconwatch.catalog.world import (
     Actor,
@@ -88,6 +89,13 @@ def _service(text: str, info: ValidationInfo) -> str:
     return text
 
 
+def _tool(text: str, info: ValidationInfo) -> str:
+    known = (info.context or {}).get("tools")
+    if known is not None and text not in known:
+        raise Refused(f"{text!r} is no tool of the catalog", write="the id of an entry in tools.yaml")
+    return text
+
+
 def _zones(text: object) -> object:
     if not isinstance(text, str):
         return text
@@ -109,6 +117,7 @@ Url = Annotated[str, AfterValidator(_url)]
 Host = Annotated[str, AfterValidator(_host)]
 Id = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 ServiceId = Annotated[str, AfterValidator(_service)]
+ToolId = Annotated[str, AfterValidator(_tool)]
 Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
 Technique = Annotated[str, AfterValidator(_technique)]
 Zones = Annotated[tuple[str, ...], BeforeValidator(_zones)]
@@ -318,15 +327,51 @@ class RegistriesModel(_Model):
         )
 
 
+class PathModel(_Model):
+    """One entry of paths.yaml."""
+
+    id: Id
+    what: str = Field(min_length=3, max_length=80)
+    paths: list[Annotated[str, Field(pattern=r"^/[^*]{2,}\*?$")]] = Field(min_length=1)
+    weight: Literal["strong", "weak", "test"]
+    tool: ToolId | None = None
+    references: list[Url] = Field(min_length=1)
+    match: list[str] = Field(min_length=1)
+    no_match: list[str] = Field(min_length=1)
+
+    def typed(self) -> RequestPath:
+        """As the catalog keeps it."""
+        return RequestPath(
+            id=self.id,
+            what=self.what,
+            paths=tuple(self.paths),
+            strong=self.weight != "weak",
+            test=self.weight == "test",
+            tool=self.tool or "",
+            references=tuple(self.references),
+            match=tuple(self.match),
+            no_match=tuple(self.no_match),
+        )
+
+
+class PathsModel(_Model):
+    """The file paths.yaml."""
+
+    as_of: datetime.date
+    wordlists: list[ToolId]
+    paths: list[PathModel]
+
+
 Model = TypeVar("Model", bound=BaseModel)
 Found = TypeVar("Found")
 
 
 def _read(
-    name: str, text: str, model: type[Model], services: Collection[str] | None = None
-) -> tuple[Document, Model | None, list[Problem]]:
+    name: str, text: str, model: type[Model], services: Collection[str] | None = None,
+    tools: Collection[str] | None = None,
+) -> tuple[Document, Model | None, list[Problem]]:  # fmt: skip
     document = load(text, name)
-    context = {"services": frozenset(services)} if services is not None else {}
+    context = {key: frozenset(ids) for key, ids in (("services", services), ("tools", tools)) if ids is not None}
     found, problems = examine(document, model, context=context)
     return document, found, problems
 
@@ -370,18 +415,30 @@ def read_registries(name: str, text: str) -> Registries:
     return _settled(model, problems).typed()
 
 
+def read_paths(
+    name: str, text: str, tools: Collection[str] | None = None
+) -> tuple[tuple[RequestPath, ...], tuple[str, ...]]:
+    """The content of paths.yaml: the paths, and the ids of the tools that try word lists. Raises DocumentError."""
+    document, model, problems = _read(name, text, PathsModel, tools=tools)
+    if model is not None:
+        problems += _out_of_order(document, "paths", [path.id for path in model.paths])
+    model = _settled(model, problems)
+    return tuple(path.typed() for path in model.paths), tuple(model.wordlists)
+
+
 def read_world(texts: Mapping[str, str], services: Collection[str] | None = None) -> Facts:
-    """The facts of the four files (name -> text), ready for `World`. Raises DocumentError with the problems of all."""
+    """The facts of the five files (name -> text), ready for `World`. Raises DocumentError with the problems of all."""
     problems: list[Problem] = []
     scanners = _or_problems(problems, lambda: read_scanners(*_named(texts, "scanners.yaml"), services))
     tools = _or_problems(problems, lambda: read_tools(*_named(texts, "tools.yaml"), services))
     actors = _or_problems(problems, lambda: read_actors(*_named(texts, "actors.yaml")))
     registries = _or_problems(problems, lambda: read_registries(*_named(texts, "registries.yaml")))
-    if scanners is None or tools is None or actors is None or registries is None:
+    ids = None if tools is None else {tool.id for tool in tools}
+    paths = _or_problems(problems, lambda: read_paths(*_named(texts, "paths.yaml"), ids))
+    if scanners is None or tools is None or actors is None or registries is None or paths is None:
         raise DocumentError(problems)
-    return with_table(
-        Facts(scanners, tools, *actors, registries, {name: _as_of(text) for name, text in sorted(texts.items())})
-    )
+    as_of = {name: _as_of(text) for name, text in sorted(texts.items())}
+    return with_table(Facts(scanners, tools, *actors, registries, as_of, paths=paths[0], wordlists=paths[1]))
 
 
 def _named(texts: Mapping[str, str], name: str) -> tuple[str, str]:

@@ -5,6 +5,19 @@ from __future__ import annotations
 from reconwatch.notices import Finding, Verdict
 
 CHECKS = {
+    "Canary_Touched": (
+        "See who {actor} is; behind a public resolver stands whoever asked it",
+        "Look for what else came from {actor}: whoever knows the bait has read the database that holds it",
+        "See what else of ours that database holds, and whether the bait could have leaked another way (zone transfer)",
+    ),
+    "Name_Probe": (
+        "See which of the names exist and what answers under them; a check of ours belongs under trusted in site.yaml",
+        "Look in certificate transparency and passive DNS for the same names: they tell where the list is from",
+    ),
+    "Service_Probe": (
+        "See in the web server's log what {targets} answered; a scan of ours belongs under trusted in site.yaml",
+        "Look for requests by {actor} after the probes, to what they found",
+    ),
     "Database_Lookup": (),
     "Targeted_Search": (
         "Ask the owner of {actor} what the search was for",
@@ -27,6 +40,14 @@ CHECKS = {
         "Find the tool on {actor}: which process, started by whom",
         "Look for the findings it left: files of host names, reports, uploads",
     ),
+    "Address_Scan": (
+        "See which of {targets} answered {actor}, and whether the world needs to reach them",
+        "Look for what {actor} did next at those that answered: names, paths, logins",
+    ),
+    "Port_Scan": (
+        "See which ports of {targets} answered {actor}, and close those that the world needs not",
+        "Look for what {actor} did next at those that answered: names, paths, logins",
+    ),
     "Scanner_Crawl": (
         "See in the same databases what they show of {targets}, and close what should not be there",
         "If the crawler only claims to be one: look for what else {actor} did",
@@ -43,6 +64,16 @@ CHECKS = {
 """Note -> the first line's checks, for `investigate` and above."""
 
 ACTIONS = {
+    "Address_Scan": ("Hand over with the evidence; block {actor} at the border while it is looked into",),
+    "Port_Scan": ("Hand over with the evidence; block {actor} at the border while it is looked into",),
+    "Canary_Touched": (
+        "Hand over with the evidence; expect {actor} to try our other names, and watch {targets}",
+        "Plant a new bait with `reconwatch canary new`: this one is spent",
+    ),
+    "Name_Probe": ("Hand over with the evidence; take from public view what should not be reached by name",),
+    "Service_Probe": (
+        "Hand over with the evidence; close what was found on {targets}, and change the secrets that it showed",
+    ),
     "CT_Log_Scraping": ("Hand over with the evidence; limit {actor}'s way out to the logs until it is explained",),
     "Recon_Tool": ("Hand over with the evidence; treat {actor} as possibly in an intruder's hands",),
     "Reverse_Sweep": ("Hand over with the evidence; treat {actor} as possibly in an intruder's hands",),

@@ -6,16 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconwatch.detectors.bulk_search import BulkSearch
+from reconwatch.detectors.canary_touched import CanaryTouched
 from reconwatch.detectors.ct_log_scraping import CtLogScraping
 from reconwatch.detectors.database_lookup import DatabaseLookup
 from reconwatch.detectors.detector import Detector, Key, Threshold
 from reconwatch.detectors.dns_enumeration import DnsEnumeration
 from reconwatch.detectors.enumeration_sweep import EnumerationSweep, Likely
+from reconwatch.detectors.name_probe import NameProbe
 from reconwatch.detectors.probed import ProbeDetector
 from reconwatch.detectors.recon_tool import ReconTool
 from reconwatch.detectors.reverse_sweep import ReverseSweep
 from reconwatch.detectors.scanner_crawl import ScannerCrawl
 from reconwatch.detectors.scans import Scans
+from reconwatch.detectors.service_probe import ServiceProbe
 from reconwatch.detectors.targeted_search import TargetedSearch
 from reconwatch.detectors.zone_transfer import ZoneTransfer
 from reconwatch.sightings import Probe, Sighting
@@ -33,7 +36,14 @@ DETECTORS = (
 )
 
 
-PROBE_DETECTORS: tuple[type[ProbeDetector[Any]], ...] = (ScannerCrawl, ZoneTransfer, DnsEnumeration)
+PROBE_DETECTORS: tuple[type[ProbeDetector[Any]], ...] = (
+    ScannerCrawl,
+    ZoneTransfer,
+    DnsEnumeration,
+    NameProbe,
+    ServiceProbe,
+    CanaryTouched,
+)
 """Of single probes; scans are told from contacts (`scans.Scans`)."""
 
 

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 MOST_ONCE = 50_000
 """Sources of which one contact is known, at 500 bytes."""
-MOST_SOURCES = 40_000
-"""Sources whose contacts are kept one by one, at 1 kB and more each."""
-MOST_CONTACTS = 500_000
-"""Distinct contacts that are kept in all, at some 100 bytes each: more than the ports of seven hosts."""
+MOST_SOURCES = 20_000
+"""Sources whose contacts are kept one by one, at 1 to 4 kB each."""
+MOST_CONTACTS = 300_000
+"""Distinct contacts that are kept in all, at some 100 bytes each: the ports of four hosts."""
 BUSY = 4
 """Distinct contacts of a source that does not shrink, and addresses or ports of one that is kept again."""
 CROWD_SLOTS = 1 << 20
@@ -52,6 +52,11 @@ class Contact(NamedTuple):
     source: str
     uid: str | None
     detail: str
+
+    @property
+    def place(self) -> tuple[float, str, str, str, str, str]:
+        """What contacts are sorted by."""
+        return self.ts, self.client, self.server, self.source, self.uid or "", self.detail
 
 
 class Row(NamedTuple):
@@ -98,9 +103,14 @@ class Seen:
         self.full = False
         """There was no room for more: counts are at least what they say."""
 
+    @property
+    def does_little(self) -> bool:
+        """Whether a row is enough for it."""
+        return len(self.probed) + self.earlier.bit_count() < BUSY
+
     def trim(self) -> None:
         """Keep the ends only, in order of time."""
-        self.ends.sort()
+        self.ends.sort(key=lambda contact: contact.place)
         del self.ends[ENDS:-ENDS]
 
 
@@ -226,7 +236,7 @@ class Contacts:
             contacts[number] = ts
             seen.actors.add(client)
             seen.ends.append(Contact(ts, client, server, *self._words(told)))
-            if len(seen.ends) > 4 * ENDS:
+            if len(seen.ends) > 2 * ENDS + 4:
                 seen.trim()
         elif ts < before:
             contacts[number] = ts
@@ -245,11 +255,13 @@ class Contacts:
     def _shrink(self) -> None:
         """Make rows of the sources that did little."""
         for day in self._days.values():
-            for key in [key for key, seen in day.sources.items() if len(seen.probed) < BUSY]:
+            tried: list[tuple[str, int, float]] = []
+            for key in [key for key, seen in day.sources.items() if seen.does_little]:
                 seen = day.sources.pop(key)
                 self._sources -= 1
                 self._kept -= len(seen.probed) + len(seen.visited)
-                self._to_rows(day, [(key, number, ts) for number, ts in seen.probed.items()])
+                tried += [(key, number, ts) for number, ts in seen.probed.items()]
+            self._to_rows(day, tried)
         self._full = self._sources > MOST_SOURCES * 0.9
 
     def _fold(self, day: Day) -> None:
@@ -269,8 +281,8 @@ class Contacts:
             before = day.rows.refused
             tried = [Tried(key, number >> 18, number & 0xFFFF, ts) for key, number, ts in contacts]
             busy = day.rows.take(tried, BUSY)
-            if not self._full:
-                day.busy.update(busy)
+            room = 0 if self._full else max(0, MOST_SOURCES - self._sources - len(day.busy))
+            day.busy.update(busy[:room])
             self.uncounted += day.rows.refused - before
 
     def alone(self, first: First) -> Seen:

@@ -48,6 +48,8 @@ class Words(msgspec.Struct, frozen=True):
     """None: all that were gathered."""
     span: tuple[float, float] | None = None
     """First and last; None: of all that was gathered."""
+    direction: Literal["lookup", "probe"] | None = None
+    """None: the detector's own; a detector of both says it of each finding."""
 
 
 G = TypeVar("G", bound=Kept)
@@ -59,6 +61,7 @@ class KeyedDetector(ABC, Generic[G, Item]):
 
     note: ClassVar[str]
     direction: ClassVar[Literal["lookup", "probe"]]
+    """Of every finding whose `Words` say no other."""
     version: ClassVar[int] = 1
     state: ClassVar[type[msgspec.Struct]]
     thresholds: ClassVar[Mapping[str, Threshold]] = {}
@@ -103,9 +106,9 @@ class KeyedDetector(ABC, Generic[G, Item]):
         return Finding(
             id=notice_id(self.note, state.key.parts, state.key.start),
             closing=closing,
-            ts=state.last if state.crossed is None else state.crossed,
+            ts=last if state.crossed is None else state.crossed,
             note=self.note,
-            direction=self.direction,
+            direction=words.direction or self.direction,
             actor=state.actor,
             services=words.services,
             techniques=tuple(sorted(state.techniques)) if words.techniques is None else words.techniques,

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC
+from bisect import insort
+from ipaddress import ip_network
 from typing import ClassVar, Literal, TypeVar
 
-from reconwatch.detectors.keyed import Kept, KeyedDetector, Words
-from reconwatch.sightings import Probe, Target
+import msgspec
 
-__all__ = ["ProbeDetector", "Probed", "Words", "prober"]
+from reconwatch.detectors.keyed import Kept, KeyedDetector, Words
+from reconwatch.sightings import Actor, Probe, Target
+
+__all__ = ["NetworkProbed", "ProbeDetector", "Probed", "Words", "network", "prober"]
+
+MOST_MEMBERS = 256
+"""Addresses of a network that a notice lists."""
 
 
 class Probed(Kept):
@@ -28,6 +35,26 @@ class Probed(Kept):
             self.targets.add((Target("ip", probe.server, probe.asset),))
 
 
+class NetworkProbed(Probed):
+    """What the addresses of one `network` did together; the first part of its key is that network."""
+
+    members: list[str] = msgspec.field(default_factory=list)
+    """The smallest `MOST_MEMBERS`."""
+
+    def take_actor(self, actor: Actor) -> None:
+        """One address is named as it is; of several the network is the actor."""
+        if actor.ip not in self.members:
+            insort(self.members, actor.ip)
+            del self.members[MOST_MEMBERS:]
+        one = len(self.members) == 1
+        known = min(filter(None, (self.actor, actor)), key=lambda actor: (actor.trusted or "", actor.role))
+        self.actor = msgspec.structs.replace(
+            known,
+            ip=self.members[0] if one else self.key.parts[0],
+            members=() if one else tuple(self.members),
+        )
+
+
 G = TypeVar("G", bound=Probed)
 
 
@@ -40,3 +67,9 @@ class ProbeDetector(KeyedDetector[G, Probe], ABC):
 def prober(probe: Probe) -> tuple[str, str]:
     """The actor as part of a key: a party whose trust begins or ends has another notice from then on."""
     return (probe.actor.ip, "trusted" if probe.actor.trusted is not None else "")
+
+
+def network(probe: Probe) -> tuple[str, str]:
+    """As `prober`, for what is cheap to share out over addresses: of IPv6 the /64, which one host has to itself."""
+    ip, trusted = prober(probe)
+    return (str(ip_network(f"{ip}/64", strict=False)) if ":" in ip else ip, trusted)

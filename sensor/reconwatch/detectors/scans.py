@@ -56,7 +56,7 @@ class Scanned:
         ends: list[Contact] = []
         for each in self.seen:
             ends += each.ends
-        ends.sort()
+        ends.sort(key=lambda contact: contact.place)
         del ends[ENDS:-ENDS]
         return tuple(Evidence(c.ts, "conn", c.source, c.uid, c.client, c.server, None, c.detail) for c in ends)
 
@@ -171,10 +171,11 @@ class Scans:
         least = "at least " if scanned.full else ""
         ports = _ports(scanned)
         who = f"{counted(len(members), 'source')} of {key}" if members else key
-        reasons = [Reason(15, f"tried {least}{len(scanned.tried)} of our addresses and talked to none of them", every)]
+        what = f"tried {least}{len(scanned.tried):,} of our addresses"
+        reasons = [Reason(15, f"{what} and talked to none of them", every)]
         talked = scanned.all & {contact >> 18 for contact in scanned.visited}
         if talked and talked & scanned.tried:
-            reasons[0] = Reason(15, f"tried {least}{len(scanned.tried)} of our addresses", every)
+            reasons[0] = Reason(15, what, every)
             reasons.append(Reason(10, f"talked to {len(talked)} of those that it found", every))
         elif not scanned.tried:
             reasons[0] = Reason(15, f"talked to {count} of our addresses, more than anybody has business with", every)
@@ -205,7 +206,7 @@ class Scans:
             evidence = _of_one(scanned, key, server, ports)
             every = tuple(range(1, len(evidence) + 1))
             least = "at least " if scanned.full else ""
-            reasons = [Reason(20, f"tried {least}{len(ports)} ports of one address", every)]
+            reasons = [Reason(20, f"tried {least}{len(ports):,} ports of one address", every)]
             talked = {contact & 0xFFFF for contact in scanned.visited if contact >> 18 == number}
             if talked:
                 found = ", ".join(map(str, sorted(talked)[:MOST_PORTS]))
@@ -216,7 +217,7 @@ class Scans:
                 span=(min(ports.values()), max(ports.values())),
                 targets=self._targets([server]),
                 count=len(ports), counted="ports", reasons=tuple(reasons), evidence=evidence,
-                msg=f"{key} tried {least}{len(ports)} ports of {server}",
+                msg=f"{key} tried {least}{len(ports):,} ports of {server}",
             )  # fmt: skip
 
     def _sketched(self, day: Day, row: Row, members: tuple[str, ...]) -> Finding:
@@ -315,4 +316,4 @@ def _ports(scanned: Scanned) -> str:
     """What was tried, in words."""
     tried = sorted({contact & 0x3FFFF for contact in scanned.probed or scanned.visited})
     named = [NAMES[port >> 16].upper() + (f" {port & 0xFFFF}" if port >> 16 != 3 else "") for port in tried]
-    return ", ".join(named) if len(named) <= MOST_PORTS else f"{len(named)} ports"
+    return ", ".join(named) if len(named) <= MOST_PORTS else f"{len(named):,} ports"

@@ -52,6 +52,7 @@ def _record(exposure: Exposure) -> dict[str, Any]:
                 "opened": port.opened,
                 "answered": port.answered,
                 "http_statuses": port.http_statuses,
+                "banners": port.banners,
                 "server_names": port.server_names,
             }
             for port in exposure.ports
@@ -110,6 +111,8 @@ def _got(port: Port) -> str:
     said = ["answered" if port.port is None or port.proto == "udp" else "opened" if port.opened else "found open"]
     if port.http_statuses is not None:
         said.append(f"HTTP {shortened([str(status) for status in port.http_statuses])}")
+    if port.banners is not None:
+        said.append("said " + shortened([f'"{banner}"' for banner in port.banners], 2))
     if port.server_names is not None:
         said.append(f"asked for {shortened(port.server_names)}" if port.server_names else "asked for no name")
     return ", ".join(said)

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from tests.sources.pcap.wire import (
     ACK,
     CLIENT,
+    FIN,
     RESOLVER,
     RST,
     START,
     SYN,
     Talk,
+    Timed,
     ether,
     hello,
     ip,
@@ -151,7 +153,7 @@ def test_the_clock_may_begin_at_nothing() -> None:
         assert [e.kind for e in read(data, lookout(), funnel=True)[0]] == ["conn"]
 
 
-def told(*frames: bytes, networks: tuple[str, ...] = ("198.18.4.0/24",)) -> list[Connection]:
+def told(*frames: bytes | Timed, networks: tuple[str, ...] = ("198.18.4.0/24",)) -> list[Connection]:
     """The connections of a capture, which both ways tell."""
     data = pcap(frames)
     found, _ = read(data, lookout(*networks), funnel=True)
@@ -214,3 +216,21 @@ def test_networks_of_either_kind_are_met_at_their_edges() -> None:
         _, packets, _ = split(batch)
         assert networks.ends(batch.data, packets).tolist() == [inside, inside], address
     assert not Networks()
+
+
+def test_a_datagram_after_a_pause_begins_a_flow_even_if_others_of_it_are_odd() -> None:
+    whole = udp(b"\0" * 40, 40000, 161, CLIENT, "198.18.4.2")
+    message = udp_header(40000, 161, b"\0" * 56)
+    parts = [
+        ip(CLIENT, "198.18.4.2", 17, message[:32], ident=7, fragment=0x2000),
+        ip(CLIENT, "198.18.4.2", 17, message[32:], ident=7, fragment=4),
+    ]
+    frames = [(0.0, whole), *((100.0, ether(part)) for part in parts), (200.0, whole), (400.0, whole)]
+    assert [one.ts - START for one in told(*frames)] == [0, 100, 200, 400]
+
+
+def test_who_spoke_after_its_fin_spoke() -> None:
+    talk = Talk(443)
+    frames = [*talk.handshake(), talk.up(flags=FIN | ACK, seq=talk.sent + 6), talk.up(b"\0hello")]
+    with mock.patch.object(blocks, "BLOCK", 300):
+        assert [one.spoke for one in told(*frames)] == [True]

@@ -12,7 +12,7 @@ import numpy as np
 
 from reconwatch.sources.pcap import dns, whois
 from reconwatch.sources.pcap.batch import Batch, Flags
-from reconwatch.sources.pcap.columns import Columns
+from reconwatch.sources.pcap.columns import Columns, flow_hashes
 from reconwatch.sources.pcap.handover import OddHandover, TcpHandover, UdpHandover, key_at
 from reconwatch.sources.pcap.icmp import Pings
 from reconwatch.sources.pcap.ip import TCP, UDP, Transport
@@ -88,7 +88,9 @@ class Pass:
         self._batch, self._data = batch, batch.data
         self._teller, self._segments, self._datagrams = funnel.teller, funnel.segments, funnel.datagrams
         self._pings = funnel.pings
-        self._tcp, self._udp = tcp, udp = columns
+        tcp, udp = columns
+        udp, odd = _odd_as_a_whole(batch.data, udp, odd)
+        self._tcp, self._udp = tcp, udp
         self._known = set(funnel.teller.addresses)
         """Addresses that everything in the batch was looked through for."""
         self._seen = funnel.unfollowed
@@ -213,8 +215,9 @@ class Pass:
         elif protocol != UDP:
             self._pings.read(ts, ends, data, start)
         else:
-            going_on, quiet = self._odd.meet(key, ts)
-            if not quiet or start + 8 > end:
+            # What is no datagram is counted, and begins no flow.
+            going_on, quiet = self._odd.meet(key, ts) if start + 8 <= end else (False, False)
+            if not quiet:
                 self._datagrams.read(ts, key, data, start, end, cut, going_on)
 
     def _segment(self, ts: float, packet: int) -> None:
@@ -253,3 +256,25 @@ class Pass:
         udp, data = self._udp, self._data
         message = bytes(data[int(udp.body[packet]) : int(udp.end[packet])])
         self._datagrams.message(ts, key_at(data, int(udp.ip[packet])), message)
+
+
+def _odd_as_a_whole(
+    data: bytearray, udp: Columns, odd: list[tuple[int, Transport]]
+) -> tuple[Columns, list[tuple[int, Transport]]]:
+    """UDP flows that have odd packets in a batch are odd with all their packets there.
+
+    Whether a datagram begins a flow depends on when the last one came, so all of one flow go one way, in their order.
+    """
+    keys = [(UDP, ends + raw[start : start + 4]) for _, (protocol, ends, raw, start, *_) in odd if protocol == UDP]
+    if not keys or not len(udp):
+        return udp, odd
+    its = np.isin(udp.flow >> np.uint64(1), flow_hashes(keys) >> np.uint64(1))
+    if not its.any():
+        return udp, odd
+    more: list[tuple[int, Transport]] = []
+    for packet in np.flatnonzero(its).tolist():
+        ip, head = int(udp.ip[packet]), int(udp.head[packet])
+        frame = bytes(data[ip : int(udp.end[packet])])
+        ends = frame[12:20] if head - ip == 20 else frame[8:40]
+        more.append((int(udp.place[packet]), (UDP, ends, frame, head - ip, len(frame), 0)))
+    return udp.take(~its), sorted(odd + more, key=lambda each: each[0])

@@ -43,8 +43,8 @@ class Flow:
     """One TCP connection."""
 
     __slots__ = (
-        "answered", "asked", "closed", "down", "ended", "established", "followed", "opened", "service", "start",
-        "teller", "up",
+        "answered", "asked", "banner", "closed", "down", "ended", "established", "followed", "opened", "service",
+        "start", "teller", "up",
     )  # fmt: skip
 
     def __init__(self, teller: Teller, start: float, client_key: bytes, opened: bool, followed: bool) -> None:
@@ -61,6 +61,8 @@ class Flow:
         """A SYN without ACK was seen."""
         self.answered = False
         """A SYN/ACK was seen."""
+        self.banner: str | None = None
+        """The first words of the server, of one that is followed."""
         self.established = False
         self.ended = False
         """Both sides said FIN, or one RST."""

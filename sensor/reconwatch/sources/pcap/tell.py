@@ -229,7 +229,7 @@ class Teller:
             Connection(
                 ts=flow.start, client=client, client_port=client_port, server=server, server_port=server_port,
                 source=SOURCE, input=self._input, proto="tcp", opening=flow.asked, answered=flow.answered,
-                established=flow.established, spoke=flow.up.spoke, service=flow.service,
+                established=flow.established, spoke=flow.up.spoke, banner=flow.banner, service=flow.service,
             )
         )  # fmt: skip
 

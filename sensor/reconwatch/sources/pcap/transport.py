@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from struct import unpack_from
 
 from reconwatch.sources.pcap import dns, whois
+from reconwatch.sources.pcap.banner import banner
 from reconwatch.sources.pcap.http1 import RequestReader
 from reconwatch.sources.pcap.quic import VERSIONS, Initials
 from reconwatch.sources.pcap.recognise import MAX_SEGMENTS, Recogniser, anew
@@ -155,6 +156,8 @@ class Segments:
             if not stream.spoke:
                 stream.spoke = True
                 flow.established |= stream.peer.spoke
+                if flow.followed and stream is flow.down:
+                    flow.banner = banner(data[start:end])
             if stream.reader is not None:
                 stream.take(seq, data[start:end], ts)
         if cut:
