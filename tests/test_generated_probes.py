@@ -23,13 +23,17 @@ from reconwatch.site import load_site
 from tests.test_engines import engine
 
 PCAPS = Path(__file__).parents[1] / "pcaps"
-SCANS = {
+PROBES = {
     "slow-scan", "slow-ports", "fast-scan", "port-scan", "network-scan", "udp-scan", "ping-sweep", "ipv6-scan",
+    "name-list", "path-list", "label-list",
 }  # fmt: skip
 NO_PROBES = {
-    "backscatter", "reflection", "midstream", "hoster", "visitors", "bots", "resolvers", "validation", "uptime",
-    "callouts", "edges",
+    "backscatter", "reflection", "midstream", "hoster", "carrier", "visitors", "bots", "resolvers", "validation",
+    "uptime", "callouts", "edges",
 }  # fmt: skip
+NOT_YET = {"carrier"}
+"""Of 200 web servers: hundreds of people behind one address of a carrier use as many names as a word list has, and
+reach as many addresses as a scanner. What would tell them apart is that others use each of these names too."""
 ENGINES = ["backscatter", "reflection", "midstream", "udp-scan", "network-scan"]
 """Kinds of which the engines tell in their own ways."""
 DOCUMENTED = [
@@ -50,7 +54,7 @@ def generate(folder: Path, *options: str) -> str:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("probes")
     told = generate(folder)
-    assert told.count("\n") == len(SCANS | NO_PROBES)
+    assert told.count("\n") == len(PROBES | NO_PROBES)
     return folder
 
 
@@ -83,18 +87,18 @@ def shown(about: dict[str, Any]) -> list[Row]:
     return sorted((row["note"], row["actor"], row["amount"], row["members"]) for row in about["shows"])
 
 
-def test_every_kind_is_a_scan_or_none(truth: dict[str, dict[str, Any]]) -> None:
-    assert {kind for kind, about in truth.items() if about["shows"]} == SCANS
+def test_every_kind_is_a_probe_or_none(truth: dict[str, dict[str, Any]]) -> None:
+    assert {kind for kind, about in truth.items() if about["shows"]} == PROBES
     assert {kind for kind, about in truth.items() if not about["shows"]} == NO_PROBES
     assert truth["visitors"]["sources"] > 4_000  # 5,000 visitors, of whom many share an address
 
 
-@pytest.mark.parametrize("kind", sorted(SCANS | NO_PROBES))
+@pytest.mark.parametrize("kind", sorted((PROBES | NO_PROBES) - NOT_YET))
 def test_each_kind_gives_what_it_deserves(kind: str, made: Path, truth: dict[str, dict[str, Any]]) -> None:
     assert rows(replayed(made / f"{kind}.pcap")) == shown(truth[kind])
 
 
-@pytest.mark.parametrize("kind", sorted((SCANS | NO_PROBES) - {"visitors"}))
+@pytest.mark.parametrize("kind", sorted((PROBES | NO_PROBES) - {"visitors"} - NOT_YET))
 def test_without_the_funnel_it_is_the_same(kind: str, made: Path, truth: dict[str, dict[str, Any]]) -> None:
     assert rows(replayed(made / f"{kind}.pcap", funnel=False)) == shown(truth[kind])
 
@@ -104,11 +108,18 @@ def test_fewer_visitors_are_none_either_without_the_funnel(tmp_path: Path) -> No
     assert replayed(tmp_path / "visitors.pcap", funnel=False) == []
 
 
-def test_scans_among_everything_else_are_found_and_nothing_else_is(
+@pytest.mark.xfail(reason="nobody asks yet whether others use the names too", strict=True)
+@pytest.mark.parametrize("kind", sorted(NOT_YET))
+def test_each_kind_that_is_not_told_apart_yet(kind: str, made: Path) -> None:
+    assert [notice for notice in replayed(made / f"{kind}.pcap") if notice.verdict != "monitor"] == []
+
+
+def test_probes_among_everything_else_are_found_and_nothing_else_is(
     made: Path, truth: dict[str, dict[str, Any]]
 ) -> None:
-    notices = replayed(*(made / f"{kind}.pcap" for kind in truth))
-    wanted = sorted((row["note"], row["actor"]) for about in truth.values() for row in about["shows"])
+    kinds = truth.keys() - NOT_YET
+    notices = replayed(*(made / f"{kind}.pcap" for kind in sorted(kinds)))
+    wanted = sorted((row["note"], row["actor"]) for kind in kinds for row in truth[kind]["shows"])
     assert sorted((each.note, each.actor.ip) for each in notices) == wanted
 
 
@@ -124,7 +135,7 @@ def test_made_again_they_are_the_same_and_a_kind_can_be_had_alone(made: Path, tm
         assert (tmp_path / f"{kind}.pcap").read_bytes() == (made / f"{kind}.pcap").read_bytes()
 
 
-@pytest.mark.parametrize("kind", sorted(SCANS | NO_PROBES))
+@pytest.mark.parametrize("kind", sorted(PROBES | NO_PROBES))
 def test_addresses_are_for_documentation_only_and_checksums_are_right(kind: str, made: Path) -> None:
     ends: set[bytes] = set()
     with (made / f"{kind}.pcap").open("rb") as file:

@@ -15,10 +15,10 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-from traffic import scans
+from traffic import lists, scans
 from traffic.backscatter import backscatter, reflection
 from traffic.callers import callouts, edges, uptime, validation
-from traffic.halves import hoster, midstream
+from traffic.halves import carrier, hoster, midstream
 from traffic.resolvers import resolvers
 from traffic.shown import Kind
 from traffic.visitors import bots, visitors
@@ -33,10 +33,14 @@ KINDS = {
     "udp-scan": Kind("SNMP asked of 200 addresses, once from port 53", scans.udp),
     "ping-sweep": Kind("an echo request for each address", scans.pings),
     "ipv6-scan": Kind("a scanner that changes its address within a /64", scans.ipv6),
+    "name-list": Kind("60 server names tried within minutes", lists.names),
+    "path-list": Kind("paths that only scanners ask for", lists.paths),
+    "label-list": Kind("a dictionary at our name server", lists.labels),
     "backscatter": Kind("nine victims answer what somebody sent in our name", backscatter),
     "reflection": Kind("amplified answers to all our addresses", reflection),
     "midstream": Kind("conversations of ours that had begun before the capture", midstream),
     "hoster": Kind("visitors of 200 web servers, from carriers' networks", hoster),
+    "carrier": Kind("visitors of the same servers by way of four addresses", carrier),
     "visitors": Kind("ordinary visitors of three web servers", visitors),
     "bots": Kind("search engines and a link checker", bots),
     "resolvers": Kind("300 public resolvers", resolvers),

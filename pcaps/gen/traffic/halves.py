@@ -39,22 +39,34 @@ def midstream(reel: Reel, chance: Random) -> tuple[Shown, ...]:
     return ()
 
 
+def _customers_visitor(reel: Reel, ts: float, visitor: str, chance: Random) -> None:
+    """One visit of one of 200 web servers, some of which are visited more than others; a tenth fail."""
+    place = min(199, int(chance.expovariate(1 / 50)))
+    talk, name = Talk(reel, ts, visitor, (HOSTS[place], 443), chance), f"customer{place}.{ZONE}"
+    luck = chance.random()
+    if luck < 0.90:
+        tls(talk, name).close()
+    elif luck < 0.93:
+        talk.ask(lost=2)
+    elif luck < 0.97:
+        talk.open().close()
+    else:
+        talk.open().say(hello(name, "browser")).reset()
+
+
 def hoster(reel: Reel, chance: Random) -> tuple[Shown, ...]:
-    """200 web servers and their visitors, most of whom come from six networks of mobile carriers; a tenth fail."""
+    """200 web servers and their visitors, who come from six networks of mobile carriers."""
     for number in range(3_000):
         visitor = f"198.18.{251 + number % 3}.{chance.randrange(1, 255)}"
         if number % 4 == 0:
             visitor = f"198.19.{200 + number % 3}.{chance.randrange(1, 255)}"
-        place = min(199, int(chance.expovariate(1 / 50)))
-        ts = DAY + 28 * number + chance.random()
-        talk, name = Talk(reel, ts, visitor, (HOSTS[place], 443), chance), f"customer{place}.{ZONE}"
-        luck = chance.random()
-        if luck < 0.90:
-            tls(talk, name).close()
-        elif luck < 0.93:
-            talk.ask(lost=2)
-        elif luck < 0.97:
-            talk.open().close()
-        else:
-            talk.open().say(hello(name, "browser")).reset()
+        _customers_visitor(reel, DAY + 28 * number + chance.random(), visitor, chance)
+    return ()
+
+
+def carrier(reel: Reel, chance: Random) -> tuple[Shown, ...]:
+    """The same servers' visitors from behind four addresses of a carrier, hundreds behind each."""
+    for number in range(1_600):
+        visitor = f"198.18.254.{chance.randrange(1, 5)}"
+        _customers_visitor(reel, DAY + 50 * number + chance.random(), visitor, chance)
     return ()

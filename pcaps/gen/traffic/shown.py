@@ -15,7 +15,7 @@ class Shown(NamedTuple):
     note: str
     actor: str
     amount: int
-    """Addresses of ours, or ports of one."""
+    """Addresses of ours, or ports of one, names, requests: what the notice counts."""
     members: int = 0
     """Sources that are told with it."""
 
