@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 from random import Random
 
 from tape import DAY
 
 from traffic.shown import Shown
-from traffic.wire import ACK, RST, SYN, SYN_ACK, Reel
+from traffic.wire import ACK, RST, SYN, SYN_ACK, UDP, Reel, datagram, ip_packet
 
 RANGE = [f"203.0.113.{number}" for number in range(256)]
 HOSTS = RANGE[1:255]
@@ -16,6 +17,11 @@ LIT = {
     "203.0.113.53": (53,),
 }  # fmt: skip
 """Our hosts that there are, and their open ports; all others are silent."""
+SNMP_GET = (
+    bytes.fromhex("302602010104067075626c6963a0190204"),
+    bytes.fromhex("020100020100300b300906052b060102010500"),
+)
+"""What comes before and behind the number of a request for mib-2, version 2c, community `public`."""
 
 
 def probe(reel: Reel, ts: float, source: tuple[str, int], target: tuple[str, int], chance: Random) -> None:
@@ -86,9 +92,17 @@ def udp(reel: Reel, chance: Random) -> tuple[Shown, ...]:
         for number, host in enumerate(chance.sample(HOSTS, 200)):
             ts = DAY + 50_000 + number / 10
             ends = (stranger, 45_000 if port == 161 else 53), (host, 161)
-            reel.udp(ts, *ends, b"0&\2\1\1\4\6public\xa0\x19\2\4" + chance.randbytes(4) + bytes(19))
+            question = SNMP_GET[0] + struct.pack(">I", 1 + chance.getrandbits(30)) + SNMP_GET[1]
+            reel.udp(ts, *ends, question)
             if host in LIT:
-                reel.icmp(ts + 0.0002, host, stranger, 3, 3, bytes(4) + b"E\0" + bytes(26))
+                reel.icmp(
+                    ts + 0.0002,
+                    host,
+                    stranger,
+                    3,
+                    3,
+                    bytes(4) + ip_packet(stranger, host, UDP, datagram(*ends, question)),
+                )
         shown.append(Shown("Address_Scan", stranger, 200))
     return tuple(shown)
 
