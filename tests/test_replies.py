@@ -1,7 +1,7 @@
 """What comes to our networks without being begun there: replies and backscatter are no scans, in any input.
 
-The lines are as Zeek 7 and 8 and Suricata 7 and 8 write them of pcaps/gen/traffic: the engines do not agree on who
-began what they saw no beginning of.
+The lines are written by hand, some after what the engines told of pcaps/gen/traffic, some after how they may be set up:
+they do not agree on who began what they saw no beginning of. What they really tell, test_generated_probes.py asks.
 """
 
 from __future__ import annotations
