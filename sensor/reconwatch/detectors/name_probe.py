@@ -156,7 +156,12 @@ class NameProbe(ProbeDetector[NamesTried]):
         if burst >= self.limits["names"]:
             reasons.append(Reason(15, f"{burst} of them within one minute, faster than people go from one to another"))
         if len(names) >= self.limits["day"]:
-            reasons.append(Reason(15, "as many as a word list or a database's export"))
+            if burst >= self.limits["names"] or len(names) >= 2 * len(state.targets.items):
+                reasons.append(Reason(15, "as many as a word list or a database's export"))
+            else:
+                reasons.append(
+                    Reason(0, "each at an address of its own, and slowly: a crowd behind one address does it too")
+                )
         strange = sorted(name for name, tried in names.items() if not tried.ours)
         if 3 <= len(strange) < len(names):
             reasons.append(Reason(10, f"{len(strange)} of them are no names of ours ({shortened(strange)})"))
