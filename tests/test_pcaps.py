@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from reconwatch.catalog import Catalog
-from reconwatch.catalog.load import load
+from reconwatch.catalog.load import load, load_world
 from reconwatch.detectors import default_thresholds
 from reconwatch.notices import Notice
 from reconwatch.pipeline import Replay
@@ -47,7 +47,8 @@ def _site() -> Site:
 
 
 def _replay(names: Sequence[str], *, funnel: bool) -> list[Notice]:
-    return list(Replay([PCAPS / name for name in names], _catalog(), _site(), funnel=funnel).notices())
+    run = Replay([PCAPS / name for name in names], _catalog(), _site(), load_world(_catalog()), funnel=funnel)
+    return list(run.notices())
 
 
 def _row(notice: Notice) -> Row:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from stories import bulk, damaged, lookups, modern, ordinary, trusted
+from stories import bulk, damaged, lookups, modern, ordinary, probed, trusted
 
 STORIES: dict[str, Callable[[], bytes]] = {
     "bulk.pcap": bulk.pcap,
@@ -12,5 +12,6 @@ STORIES: dict[str, Callable[[], bytes]] = {
     "lookups.pcap": lookups.pcap,
     "modern.pcap": modern.pcap,
     "ordinary.pcap": ordinary.pcap,
+    "probed.pcap": probed.pcap,
     "trusted.pcap": trusted.pcap,
 }

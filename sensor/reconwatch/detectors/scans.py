@@ -173,8 +173,8 @@ class Scans:
         who = f"{counted(len(members), 'source')} of {key}" if members else key
         what = f"tried {least}{len(scanned.tried):,} of our addresses"
         reasons = [Reason(15, f"{what} and talked to none of them", every)]
-        talked = scanned.all & {contact >> 18 for contact in scanned.visited}
-        if talked and talked & scanned.tried:
+        talked = scanned.tried & {contact >> 18 for contact in scanned.visited}
+        if talked:
             reasons[0] = Reason(15, what, every)
             reasons.append(Reason(10, f"talked to {len(talked)} of those that it found", every))
         elif not scanned.tried:
