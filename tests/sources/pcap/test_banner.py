@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import pytest
 from tests.sources.pcap.test_funnel import told
 from tests.sources.pcap.wire import Talk
 
+from reconwatch.sources.pcap import blocks
 from reconwatch.sources.pcap.banner import banner
 
 
@@ -33,6 +36,13 @@ def test_it_is_told_with_the_connection() -> None:
     talk = Talk(22)
     frames = [*talk.handshake(), talk.down(b"SSH-2.0-x\r\n"), talk.up(b"\0"), talk.down(b"more\r\n"), *talk.ending()]
     assert [one.banner for one in told(*frames)] == ["SSH-2.0-x"]
+
+
+def test_it_is_told_wherever_batches_end() -> None:
+    talk = Talk(22)
+    frames = [*talk.handshake(), talk.up(b"\0"), talk.down(b"SSH-2.0-x\r\n"), *talk.ending()]
+    with mock.patch.object(blocks, "BLOCK", 300):
+        assert [one.banner for one in told(*frames)] == ["SSH-2.0-x"]
 
 
 def test_a_server_that_says_nothing_has_none() -> None:

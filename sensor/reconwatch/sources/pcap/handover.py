@@ -195,10 +195,7 @@ def settle(segments: Segments, ledger: Ledger, flow_hash: int, row: int, key: by
 
 def _quiet(stream: Stream) -> bool:
     """Whether a direction's payloads can tell nothing: neither what they say nor that they are there."""
-    flow = stream.flow
-    if stream.reader is not None:
-        return False
-    return not flow.followed or stream.spoke or (stream is flow.down and flow.established)
+    return stream.reader is None and (not stream.flow.followed or stream.spoke)
 
 
 class OddHandover:
