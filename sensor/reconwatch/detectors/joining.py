@@ -143,6 +143,11 @@ class Side:
         self._everywhere: set[tuple[str, str, int]] = set()
         self._dropped = self._homeless = 0
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is none."""
+        return not self._kept
+
     def put(self, summary: Summary) -> None:
         """Keep it, in place of an earlier word of the same notice."""
         self._kept[summary.id] = summary
@@ -152,8 +157,6 @@ class Side:
 
     def find(self, about: Summary) -> dict[str, Summary]:
         """All that may be about the same assets around the same time, by id."""
-        if not self._kept:
-            return {}
         index = self._built()
         # No notice spans more than a day.
         days = range(int((about.first - WINDOW - DAY) // DAY), int((about.last + WINDOW) // DAY) + 1)
@@ -214,7 +217,8 @@ class Joining:
 
     def joined(self, finding: Finding) -> Finding:
         """The finding, with what joins it among its reasons and evidence; the very same one if nothing does."""
-        own = _summary(finding)
+        others = self._probes if finding.direction == "lookup" else self._lookups
+        own = None if others.empty else _summary(finding)
         if own is None:
             return finding
         matches = sorted(self._matches(own), key=lambda match: match.rank)
