@@ -7,11 +7,11 @@ wait would call `joined` again after more were added, and tell a further revisio
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import chain, islice
-from typing import Literal, NamedTuple
+from itertools import islice
+from typing import NamedTuple
 
 import msgspec
 
@@ -57,6 +57,10 @@ MOST_NAMED = 3
 TAKEN = 2
 
 Place = tuple[str, int | str]
+SURE = frozenset({"address", "name", "under"})
+"""Kinds of place that only those share who are about the same asset: a name, or what is under it."""
+Index = dict[Place, dict[int, list["Summary"]]]
+"""What is kept under a place, by day."""
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -75,7 +79,8 @@ class Summary(msgspec.Struct, frozen=True):
     msg: str
     near: tuple[Run, ...]
     """Addresses, and ranges so small that they are one asset."""
-    broad: tuple[Run, ...]
+    all: tuple[Run, ...]
+    """These, and the larger ranges."""
     names: tuple[str, ...]
     evidence: tuple[Evidence, ...]
 
@@ -92,11 +97,13 @@ class Summary(msgspec.Struct, frozen=True):
     @property
     def exact(self) -> bool:
         """Whether it is about so few addresses that each is a place of its own."""
-        return not self.broad and self.note not in BACKGROUND and sum(b - a + 1 for a, b in self.near) <= MOST_EXACT
+        return (
+            self.all == self.near and self.note not in BACKGROUND and sum(b - a + 1 for a, b in self.near) <= MOST_EXACT
+        )
 
     def kept_under(self) -> Iterator[Place]:
         """Where others find it."""
-        networks = islice(blocks(chain(self.near, self.broad)), MOST_BLOCKS)
+        networks = islice(blocks(self.all), MOST_BLOCKS)
         if self.exact:
             yield from (("address", each) for each in addresses(self.near))
             yield from (("part", each) for each in networks)
@@ -108,7 +115,7 @@ class Summary(msgspec.Struct, frozen=True):
 
     def looks_under(self) -> Iterator[Place]:
         """Where it finds others: of many addresses all in the same networks, of few those of the same addresses."""
-        networks = list(islice(blocks(chain(self.near, self.broad)), MOST_BLOCKS))
+        networks = list(islice(blocks(self.all), MOST_BLOCKS))
         if self.exact:
             yield from (("address", each) for each in addresses(self.near))
         else:
@@ -139,7 +146,7 @@ class Side:
     def __init__(self, most: int) -> None:
         self._most = most
         self._kept: dict[str, Summary] = {}
-        self._index: dict[tuple[int, Place], list[Summary]] | None = None
+        self._index: Index | None = None
         self._everywhere: set[tuple[str, str, int]] = set()
         self._dropped = self._homeless = 0
 
@@ -155,13 +162,20 @@ class Side:
         if len(self._kept) >= 2 * self._most:
             self._trim()
 
-    def find(self, about: Summary) -> dict[str, Summary]:
-        """All that may be about the same assets around the same time, by id."""
+    def find(self, about: Summary) -> Iterator[tuple[Summary, bool]]:
+        """Each that may be about the same assets around the same time, and whether it surely is about the very same."""
         index = self._built()
         # No notice spans more than a day.
         days = range(int((about.first - WINDOW - DAY) // DAY), int((about.last + WINDOW) // DAY) + 1)
-        places = list(about.looks_under())
-        return {each.id: each for day in days for place in places for each in index.get((day, place), ())}
+        found: dict[str, Summary] = {}
+        sure: set[str] = set()
+        for place in about.looks_under():
+            by_day = index.get(place, {})
+            for each in (each for day in days for each in by_day.get(day, ())):
+                found[each.id] = each
+                if place[0] in SURE:
+                    sure.add(each.id)
+        return ((each, each.id in sure) for each in found.values())
 
     def aims_everywhere(self, probe: Summary) -> bool:
         """Whether its source does the same to so many of our assets that this one was not chosen."""
@@ -179,12 +193,12 @@ class Side:
             self._dropped += len(ranked) - self._most
             self._kept = {each.id: each for each in ranked[: self._most]}
 
-    def _built(self) -> dict[tuple[int, Place], list[Summary]]:
+    def _built(self) -> Index:
         """All under their places, the gravest first: so what finds no room does not depend on the order of arrival."""
         if self._index is not None:
             return self._index
         self._trim()
-        index: defaultdict[tuple[int, Place], list[Summary]] = defaultdict(list)
+        index: Index = {}
         places = self._homeless = 0
         for each in sorted(self._kept.values(), key=lambda each: each.rank):
             day = int(each.first // DAY)
@@ -192,13 +206,13 @@ class Side:
                 self._homeless += 1
                 continue
             for place in each.kept_under():
-                if len(alike := index[day, place]) < MOST_ALIKE:
+                if len(alike := index.setdefault(place, {}).setdefault(day, [])) < MOST_ALIKE:
                     alike.append(each)
                     places += 1
         aims = Counter(_aim(each) for each in self._kept.values())
         self._everywhere = {aim for aim, count in aims.items() if count > MOST_AIMED}
-        self._index = dict(index)
-        return self._index
+        self._index = index
+        return index
 
 
 class Joining:
@@ -232,15 +246,17 @@ class Joining:
     def _matches(self, own: Summary) -> Iterator[Match]:
         is_lookup = own.direction == "lookup"
         others = self._probes if is_lookup else self._lookups
-        for other in others.find(own).values():
+        for other, sure in others.find(own):
             lookup, probe = (own, other) if is_lookup else (other, own)
-            together = _together(lookup, probe)
-            if together is None:
+            if max(probe.first - lookup.last, lookup.first - probe.last) > WINDOW:
+                continue
+            close = sure or overlap(lookup.near, probe.near)
+            if not close and not overlap(lookup.all, probe.all):
                 continue
             searched_first = lookup.first <= probe.first
             if probe.note == "Scanner_Crawl" and not (searched_first and set(lookup.services) & set(probe.services)):
                 continue
-            points = self._points(lookup, probe, searched_first=searched_first, close=together == "close")
+            points = self._points(lookup, probe, searched_first=searched_first, close=close)
             yield Match(points[0 if is_lookup else 1], searched_first == is_lookup, other)
 
     def _points(self, lookup: Summary, probe: Summary, *, searched_first: bool, close: bool) -> tuple[int, int]:
@@ -280,28 +296,9 @@ def _summary(finding: Finding) -> Summary | None:
         points=sum(reason.points for reason in finding.reasons),
         msg=finding.msg,
         near=runs(near),
-        broad=runs(broad),
+        all=runs((*near, *broad)),
         names=tuple(names),
         evidence=finding.evidence[:TAKEN],
-    )
-
-
-def _together(lookup: Summary, probe: Summary) -> Literal["close", "broadly"] | None:
-    """Whether they are about the same asset within the window."""
-    if max(probe.first - lookup.last, lookup.first - probe.last) > WINDOW:
-        return None
-    if overlap(lookup.near, probe.near) or _same_name(lookup.names, probe.names):
-        return "close"
-    if overlap(lookup.broad, probe.near) or overlap(lookup.near, probe.broad) or overlap(lookup.broad, probe.broad):
-        return "broadly"
-    return None
-
-
-def _same_name(these: Sequence[str], those: Sequence[str]) -> bool:
-    """Whether a name is one of the others, or the one is under the other: who takes a zone has all names in it."""
-    mine, its = set(these), set(those)
-    return any(name in its or not its.isdisjoint(_above(name)) for name in these) or any(
-        not mine.isdisjoint(_above(name)) for name in those
     )
 
 
