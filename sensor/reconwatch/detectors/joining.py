@@ -165,8 +165,8 @@ class Side:
     def find(self, about: Summary) -> Iterator[tuple[Summary, bool]]:
         """Each that may be about the same assets around the same time, and whether it surely is about the very same."""
         index = self._built()
-        # No notice spans more than a day.
-        days = range(int((about.first - WINDOW - DAY) // DAY), int((about.last + WINDOW) // DAY) + 1)
+        # No notice spans more than a day and what is left of a visit at its end.
+        days = range(int((about.first - WINDOW - 2 * DAY) // DAY), int((about.last + WINDOW) // DAY) + 1)
         found: dict[str, Summary] = {}
         sure: set[str] = set()
         for place in about.looks_under():
