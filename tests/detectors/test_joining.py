@@ -163,6 +163,8 @@ def test_a_scan_of_all_ports_of_every_address_chose_none_of_them() -> None:
     assert lent(search(WEB), *(port_scan(f"203.0.113.{n}") for n in range(3, 12)))[0] == [0]
     several = [port_scan(f"203.0.113.{n}", by=f"192.0.2.{n}") for n in range(3, 12)]
     assert lent(search(WEB), *several)[0] == [15]
+    zones = [finding("Zone_Transfer", f"zone{n}.example", ZONE, hours=2, points=30) for n in range(9)]
+    assert lent(search(ZONE), *zones)[0] == [15, 0, 0]
 
 
 def test_names_under_a_searched_domain_join_and_others_do_not() -> None:
@@ -208,6 +210,10 @@ def test_a_trusted_party_and_a_scanner_of_ours_lend_no_points() -> None:
     for facts in ({"trusted": "attack-surface team"}, {"role": "scanner"}):
         assert lent(search(WEB, **facts), port_scan()) == [[0], [0]]
         assert lent(search(WEB), port_scan(**facts)) == [[0], [0]]
+    assert (
+        "(trusted: attack-surface team); see"
+        in joined(search(WEB), port_scan(trusted="attack-surface team"))[0].reasons[-1].why
+    )
 
 
 def test_lookups_do_not_join_with_lookups_nor_probes_with_probes() -> None:
@@ -398,6 +404,13 @@ def test_either_log_alone_gives_the_same_notices_without_the_other_s_points(tmp_
             assert named(notice) == []
             assert both[notice.row].id == notice.id
             assert both[notice.row].rev == notice.rev
+
+
+def test_the_account_tells_of_notices_that_were_too_many(tmp_path: Path) -> None:
+    run = Replay([logs(tmp_path)], load(), SITE)
+    run._joining = Joining(most_notices=0)
+    assert {named(notice) == [] for notice in run.notices()} == {True}
+    assert "2 notices were too many to see which lookups and probes belong together" in run.account()
 
 
 def test_explain_shows_the_other_notice_and_its_evidence(tmp_path: Path) -> None:

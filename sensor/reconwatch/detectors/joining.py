@@ -36,8 +36,9 @@ AIMED = frozenset({"Port_Scan", "Name_Probe", "Canary_Touched", "Exposed_Name_Pr
 """Probes of one asset, which weigh at any score; others do if they are for the first line by themselves."""
 BACKGROUND = frozenset({"Address_Scan", "Scanner_Crawl"})
 """Reaches every address every day, whoever looked it up: weighs nothing at any score."""
+CARPETS = frozenset({"Port_Scan", "Name_Probe"})
 MOST_AIMED = 8
-"""Notices of one note by one source and day from which they are a scan of everything, address by address."""
+"""Of such notices by one source and day; more are a scan of everything, address by address."""
 
 BROAD = 16
 """Addresses from which a range is no longer one asset."""
@@ -209,7 +210,7 @@ class Side:
                 if len(alike := index.setdefault(place, {}).setdefault(day, [])) < MOST_ALIKE:
                     alike.append(each)
                     places += 1
-        aims = Counter(_aim(each) for each in self._kept.values())
+        aims = Counter(_aim(each) for each in self._kept.values() if each.note in CARPETS)
         self._everywhere = {aim for aim, count in aims.items() if count > MOST_AIMED}
         self._index = index
         return index
@@ -294,7 +295,7 @@ def _summary(finding: Finding) -> Summary | None:
         first=finding.first,
         last=finding.last,
         points=sum(reason.points for reason in finding.reasons),
-        msg=finding.msg,
+        msg=finding.msg if actor.trusted is None else f"{finding.msg} (trusted: {actor.trusted})",
         near=runs(near),
         all=runs((*near, *broad)),
         names=tuple(names),
