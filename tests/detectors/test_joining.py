@@ -70,8 +70,8 @@ def address_scan(*values: str, hours: float = 2, **facts: Any) -> Finding:
     return finding("Address_Scan", *values, hours=hours, **{"points": 25} | facts)
 
 
-def joined(*findings: Finding, most: int = joining.MOST_NOTICES) -> list[Finding]:
-    room = Joining(most)
+def joined(*findings: Finding) -> list[Finding]:
+    room = Joining()
     for each in findings:
         room.add(each)
     return [room.joined(each) for each in findings]
@@ -289,15 +289,23 @@ def some(count: int, seed: int) -> list[Finding]:
     return list({each.id: each for each in made}.values())
 
 
-@settings(max_examples=40)
-@given(st.integers(0, 10_000), st.sampled_from([5, joining.MOST_NOTICES]), st.randoms(use_true_random=False))
-def test_the_order_of_arrival_changes_nothing(seed: int, most: int, shuffle: random.Random) -> None:
+@settings(max_examples=60)
+@given(
+    st.integers(0, 10_000), st.sampled_from([5, joining.MOST_NOTICES]), st.sampled_from([10, joining.MOST_RUNS]),
+    st.randoms(use_true_random=False),
+)  # fmt: skip
+def test_the_order_of_arrival_changes_nothing(seed: int, most: int, runs: int, shuffle: random.Random) -> None:
     findings = some(60, seed)
     disordered = list(findings)
     shuffle.shuffle(disordered)
-    assert {each.id: each for each in joined(*findings, most=most)} == {
-        each.id: each for each in joined(*disordered, most=most)
-    }
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(joining, "MOST_RUNS", runs)
+        rooms = Joining(most), Joining(most)
+        for room, arrivals in zip(rooms, (findings, disordered), strict=True):
+            for each in arrivals:
+                room.add(each)
+        assert [rooms[0].joined(each) for each in findings] == [rooms[1].joined(each) for each in findings]
+        assert rooms[0].dropped == rooms[1].dropped
 
 
 @settings(max_examples=40)

@@ -48,6 +48,8 @@ MOST_BLOCKS = 256
 """Networks that one notice is kept under: a /16."""
 MOST_NOTICES = 25_000
 """Lookups, and as many probes, that are compared; the gravest, then the earliest."""
+MOST_RUNS = 250_000
+"""Runs of addresses, and names, that all lookups together are about, and all probes: scans hit here and there."""
 MOST_PLACES = 300_000
 """(asset, day) that these are kept under."""
 MOST_ALIKE = 32
@@ -58,6 +60,7 @@ MOST_NAMED = 3
 TAKEN = 2
 
 Place = tuple[str, int | str]
+Rank = tuple[bool, int, float, str]
 SURE = frozenset({"address", "name", "under"})
 """Kinds of place that only those share who are about the same asset: a name, or what is under it."""
 Index = dict[Place, dict[int, list["Summary"]]]
@@ -91,9 +94,14 @@ class Summary(msgspec.Struct, frozen=True):
         return self.note in AIMED or (self.note not in BACKGROUND and self.points >= INVESTIGATE)
 
     @property
-    def rank(self) -> tuple[bool, int, float, str]:
+    def rank(self) -> Rank:
         """A key to sort by, the gravest first."""
         return not self.aimed, -self.points, self.first, self.id
+
+    @property
+    def size(self) -> int:
+        """How much there is to keep of it."""
+        return len(self.all) + len(self.names)
 
     @property
     def exact(self) -> bool:
@@ -149,7 +157,9 @@ class Side:
         self._kept: dict[str, Summary] = {}
         self._index: Index | None = None
         self._everywhere: set[tuple[str, str, int]] = set()
-        self._dropped = self._homeless = 0
+        self._sizes = self._dropped = self._homeless = 0
+        self._limit: Rank | None = None
+        """Of the gravest that had to go: what ranks behind it is not taken any more, whenever it comes."""
 
     @property
     def empty(self) -> bool:
@@ -158,9 +168,13 @@ class Side:
 
     def put(self, summary: Summary) -> None:
         """Keep it, in place of an earlier word of the same notice."""
+        if self._limit is not None and summary.rank >= self._limit:
+            self._dropped += 1
+            return
         self._kept[summary.id] = summary
+        self._sizes += summary.size
         self._index = None
-        if len(self._kept) >= 2 * self._most:
+        if len(self._kept) >= 2 * self._most or self._sizes >= 2 * MOST_RUNS:
             self._trim()
 
     def find(self, about: Summary) -> Iterator[tuple[Summary, bool]]:
@@ -189,10 +203,17 @@ class Side:
         return self._dropped + self._homeless
 
     def _trim(self) -> None:
-        if len(self._kept) > self._most:
-            ranked = sorted(self._kept.values(), key=lambda each: each.rank)
-            self._dropped += len(ranked) - self._most
-            self._kept = {each.id: each for each in ranked[: self._most]}
+        """Keep the gravest, as many as there is room for."""
+        kept: dict[str, Summary] = {}
+        self._sizes = 0
+        for each in sorted(self._kept.values(), key=lambda each: each.rank):
+            if len(kept) == self._most or self._sizes + each.size > MOST_RUNS:
+                self._limit = each.rank
+                self._dropped += len(self._kept) - len(kept)
+                break
+            kept[each.id] = each
+            self._sizes += each.size
+        self._kept = kept
 
     def _built(self) -> Index:
         """All under their places, the gravest first: so what finds no room does not depend on the order of arrival."""
@@ -284,7 +305,7 @@ def _summary(finding: Finding) -> Summary | None:
             (near if run[1] - run[0] < BROAD else broad).append(run)
     if not (near or broad or names):
         return None
-    actor = finding.actor
+    actor, alone = finding.actor, runs(near)
     return Summary(
         id=finding.id,
         note=finding.note,
@@ -296,8 +317,8 @@ def _summary(finding: Finding) -> Summary | None:
         last=finding.last,
         points=sum(reason.points for reason in finding.reasons),
         msg=finding.msg if actor.trusted is None else f"{finding.msg} (trusted: {actor.trusted})",
-        near=runs(near),
-        all=runs((*near, *broad)),
+        near=alone,
+        all=runs((*near, *broad)) if broad else alone,
         names=tuple(names),
         evidence=finding.evidence[:TAKEN],
     )
