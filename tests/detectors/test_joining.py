@@ -368,6 +368,13 @@ def test_runs_that_touch_are_one_and_versions_never_meet() -> None:
     assert len(list(blocks(filter(None, four)))) == 1
 
 
+@given(st.lists(st.integers(0, 200), max_size=40), st.lists(st.integers(0, 200), max_size=3))
+def test_lists_of_runs_meet_where_their_addresses_do(these: list[int], those: list[int]) -> None:
+    mine, its = (runs((n, n + n % 3) for n in each) for each in (these, those))
+    members = [{n for first, last in each for n in range(first, last + 1)} for each in (mine, its)]
+    assert overlap(mine, its) == overlap(its, mine) == bool(members[0] & members[1])
+
+
 ROWS = {
     "http.log": [
         {

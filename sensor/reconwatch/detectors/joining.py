@@ -55,6 +55,9 @@ MOST_PLACES = 300_000
 MOST_ALIKE = 32
 """Notices of one place that are compared."""
 
+MOST_COMPARED = 500
+"""Others that one notice is compared with, from which no further place is looked at; those of the same asset first."""
+
 MOST_NAMED = 3
 """Notices that one names, and how many pieces it takes over of the evidence of each."""
 TAKEN = 2
@@ -125,14 +128,14 @@ class Summary(msgspec.Struct, frozen=True):
     def looks_under(self) -> Iterator[Place]:
         """Where it finds others: of many addresses all in the same networks, of few those of the same addresses."""
         networks = list(islice(blocks(self.all), MOST_BLOCKS))
+        for name in self.names:
+            yield "under", name
+            yield from (("name", each) for each in (name, *_above(name)))
         if self.exact:
             yield from (("address", each) for each in addresses(self.near))
         else:
             yield from (("part", each) for each in networks)
         yield from (("network", each) for each in networks)
-        for name in self.names:
-            yield "under", name
-            yield from (("name", each) for each in (name, *_above(name)))
 
 
 class Match(NamedTuple):
@@ -186,6 +189,8 @@ class Side:
         sure: set[str] = set()
         for place in about.looks_under():
             by_day = index.get(place, {})
+            if len(found) >= MOST_COMPARED:
+                break
             for each in (each for day in days for each in by_day.get(day, ())):
                 found[each.id] = each
                 if place[0] in SURE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from ipaddress import ip_network
@@ -51,6 +52,12 @@ def runs(each: Iterable[Run]) -> tuple[Run, ...]:
 
 def overlap(these: Sequence[Run], those: Sequence[Run]) -> bool:
     """Whether two ordered lists share an address."""
+    if len(those) < len(these):
+        these, those = those, these
+    if len(these) * 8 < len(those):
+        # The last that begins before the end: no other can reach back further, since none touch.
+        at = (bisect_right(those, last, key=_first) - 1 for _, last in these)
+        return any(n >= 0 and those[n][1] >= first for n, (first, _) in zip(at, these, strict=True))
     i = j = 0
     while i < len(these) and j < len(those):
         if these[i][1] < those[j][0]:
@@ -60,6 +67,10 @@ def overlap(these: Sequence[Run], those: Sequence[Run]) -> bool:
         else:
             return True
     return False
+
+
+def _first(run: Run) -> int:
+    return run[0]
 
 
 def addresses(each: Iterable[Run]) -> Iterator[int]:
