@@ -132,3 +132,32 @@ def test_no_output_shows_a_key(tmp_path: Path) -> None:
         assert told.exit_code == 0
         assert "Targeted" in told.output
         assert not [secret for secret in secrets if secret in told.output]
+
+
+@pytest.mark.parametrize("each", INPUTS)
+def test_the_searches_and_the_stranger_s_probes_of_the_same_night_name_each_other(each: str) -> None:
+    notices = {n.id: n for n in replayed("cli", each, f"../outside/{each}")}
+    named = {
+        (n.note, *n.services, *(t.value for t in n.targets)): {
+            (notices[reason.notice].note, reason.points) for reason in n.reasons if reason.notice
+        }
+        for n in notices.values()
+    }
+    # Each kind of probe of the address that was searched; the scan of everything and the reverse sweep weigh nothing.
+    probes = {("Port_Scan", 15), ("DNS_Enumeration", 0), ("Address_Scan", 0)}
+    assert named["Targeted_Search", "ip-api", "203.0.113.10"] == probes
+    assert ("Targeted_Search", 10) in named["Port_Scan", "203.0.113.10"]
+    assert named["Port_Scan", "203.0.113.11"] == set()
+    assert {n.verdict for n in notices.values() if n.note == "Targeted_Search" and n.targets[0].kind == "ip"} == {
+        "investigate"
+    }  # each on record only by itself
+
+
+def test_the_night_s_notices_are_the_same_but_for_what_joins_them() -> None:
+    apart = {n.id: n for capture in ("cli", "outside") for n in replayed(capture, "capture.pcap")}
+    for notice in replayed("cli", "capture.pcap", "../outside/capture.pcap"):
+        alone = apart[notice.id]
+        assert (notice.row, notice.rev, notice.state) == (alone.row, alone.rev, alone.state)
+        assert [r.points for r in notice.reasons if not r.notice and "more notice" not in r.why] == [
+            r.points for r in alone.reasons
+        ]

@@ -24,6 +24,8 @@ class Reason(msgspec.Struct, frozen=True):
     why: str
     evidence: tuple[int, ...] = ()
     """Numbers (`n`) of the notice's evidence that it rests on."""
+    notice: str | None = None
+    """The id of another notice that it names; its evidence is that one's."""
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,8 +50,10 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     """Kinds of event that it needs: an input that cannot hold one of them may lack it."""
     reasons: tuple[Reason, ...]
     evidence: tuple[Evidence, ...]
-    """At most 20, the first 10 and the last 10, numbered from 1 in this order."""
+    """At most 20, the first 10 and the last 10, numbered from 1 in this order; fewer of these where evidence of other
+    notices, which reasons name, comes behind them."""
     evidence_total: int
+    """How many there were, and what was taken over from other notices."""
     msg: str
 
 

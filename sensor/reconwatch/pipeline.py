@@ -17,6 +17,7 @@ from reconwatch.catalog.world import Facts, Tool, World
 from reconwatch.desk import Desk
 from reconwatch.detectors import detectors, probe_detectors
 from reconwatch.detectors.contacts import Contacts
+from reconwatch.detectors.joining import Joining
 from reconwatch.detectors.runner import Runner
 from reconwatch.detectors.scans import Scans
 from reconwatch.events import AnyEvent, Connection, DnsQuery, told_name
@@ -74,6 +75,7 @@ class Replay:
             detectors(self.site.thresholds, lambda used, order: _named(world.likely_tools(used, order)))
         )
         self._probe_runner = Runner(probe_detectors(self.site.thresholds))
+        self._joining = Joining()
 
     def notices(self) -> Iterator[Notice]:
         """The last word on every notice, in order of time."""
@@ -97,7 +99,7 @@ class Replay:
                     sightings.add(sighting)
                 with Sorter[Notice](Notice, lambda n: (n.ts, n.note, n.services, n.id)) as notices:
                     found = chain(self._findings(sightings), self._probe_findings(probes), self._scans.findings())
-                    for notice in _last_words(found):
+                    for notice in _last_words(self._joined(found)):
                         notices.add(notice)
                     yield from notices
 
@@ -139,6 +141,16 @@ class Replay:
             yield from self._probe_runner.observe(probe)
         yield from self._probe_runner.close()
 
+    def _joined(self, findings: Iterable[Finding]) -> Iterator[Finding]:
+        """All findings; last words that others may join wait until there are no more."""
+        with Sorter[Finding](Finding, lambda finding: finding.id) as waiting:
+            for finding in findings:
+                if finding.closing and self._joining.add(finding):
+                    waiting.add(finding)
+                else:
+                    yield finding
+            yield from map(self._joining.joined, waiting)
+
     @property
     def unreadable(self) -> bool:
         """Not one of the inputs could be read."""
@@ -169,6 +181,10 @@ class Replay:
             )
         if self._contacts.uncounted:
             told.append(f"{self._contacts.uncounted:,} contacts came from more sources than can be kept: not counted")
+        if self._joining.dropped:
+            told.append(
+                f"{self._joining.dropped:,} notices were too many to see which lookups and probes belong together"
+            )
         return told + [f"not seen: {line}" for line in self._blindness.lines(self.accounts)]
 
 

@@ -6,6 +6,7 @@ import ipaddress
 import re
 
 from reconwatch.notices import Notice
+from reconwatch.sightings import Evidence
 
 _zeek_uid = re.compile(r"C[0-9A-Za-z]+")
 _flow_id = re.compile(r"[0-9]{1,19}")
@@ -20,9 +21,15 @@ def address(text: str) -> str | None:
     return None if "%" in text else text
 
 
+def own_evidence(notice: Notice) -> list[Evidence]:
+    """The evidence without what was taken over from other notices, whose endpoints are not this one's."""
+    others = {n for reason in notice.reasons if reason.notice is not None for n in reason.evidence}
+    return [item for n, item in enumerate(notice.evidence, 1) if n not in others]
+
+
 def only_destination(notice: Notice) -> str | None:
-    """The one address that all kept evidence went to; None if there are several, or none."""
-    destinations = {item.dst for item in notice.evidence}
+    """The one address that all of its own kept evidence went to; None if there are several, or none."""
+    destinations = {item.dst for item in own_evidence(notice)}
     return address(destinations.pop()) if len(destinations) == 1 else None
 
 
@@ -31,7 +38,7 @@ def first_zeek_uid(notice: Notice) -> str | None:
 
     Evidence with several witnesses carries one uid and does not say whose: Zeek's begin with C, flow ids are digits.
     """
-    for item in notice.evidence:
+    for item in own_evidence(notice):
         if item.uid and _told_by(item.source, "zeek") and _zeek_uid.fullmatch(item.uid):
             return item.uid
     return None
@@ -39,7 +46,7 @@ def first_zeek_uid(notice: Notice) -> str | None:
 
 def first_flow_id(notice: Notice) -> int | None:
     """The first flow id that Suricata gave, to be found in its EVE log."""
-    for item in notice.evidence:
+    for item in own_evidence(notice):
         if item.uid and _told_by(item.source, "eve") and _flow_id.fullmatch(item.uid):
             return int(item.uid)
     return None

@@ -36,9 +36,7 @@ def contract(notice: Notice) -> dict[str, Any]:
         "counted": notice.counted,
         "score": notice.score,
         "verdict": notice.verdict,
-        "reasons": [
-            {"points": reason.points, "why": reason.why, "evidence": list(reason.evidence)} for reason in notice.reasons
-        ],
+        "reasons": [_reason(reason) for reason in notice.reasons],
         "evidence": [_evidence(n, item) for n, item in enumerate(notice.evidence, 1)],
         "evidence_total": notice.evidence_total,
         "kinds": list(notice.kinds),
@@ -63,6 +61,11 @@ def _actor(actor: Actor) -> dict[str, Any]:
         "vlan": actor.vlan,
         "members": list(actor.members),
     }
+
+
+def _reason(reason: Reason) -> dict[str, Any]:
+    said = {"points": reason.points, "why": reason.why, "evidence": list(reason.evidence)}
+    return said if reason.notice is None else said | {"notice": reason.notice}
 
 
 def _evidence(n: int, item: Evidence) -> dict[str, Any]:
