@@ -143,7 +143,7 @@ def test_the_searches_and_the_stranger_s_probes_of_the_same_night_name_each_othe
         }
         for n in notices.values()
     }
-    # Probes of the address that was searched, of which the weightiest lends its points; the reverse sweep weighs nothing.
+    # Probes of the address that was searched; the weightiest lends its points, and the reverse sweep weighs nothing.
     probes = {("Name_Probe", 15), ("Port_Scan", 0), ("DNS_Enumeration", 0)}
     assert named["Targeted_Search", "ip-api", "203.0.113.10"] == probes
     assert ("Targeted_Search", 10) in named["Port_Scan", "203.0.113.10"]
