@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -165,7 +166,10 @@ def test_what_suricata_tells_of_it_gives_the_same(
 def test_what_zeek_tells_of_it_gives_the_same(
     kind: str, made: Path, truth: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
+    zeek = shutil.which("zeek")
+    if zeek is None:
+        pytest.skip("zeek is not installed, and no package has it")
     capture = made / f"{kind}.pcap"
-    subprocess.run([engine("zeek"), "-C", "-r", str(capture)], check=True, capture_output=True, cwd=tmp_path)
+    subprocess.run([zeek, "-C", "-r", str(capture)], check=True, capture_output=True, cwd=tmp_path)
     assert rows(replayed(tmp_path)) == shown(truth[kind])
     assert rows(replayed(tmp_path, capture)) == shown(truth[kind])
