@@ -318,6 +318,9 @@ class Datagrams:
                 exchange.service = "dns"
         elif not exchange.quiet and data[at + 9 : at + 13] in VERSIONS and data[at + 8] & 0xC0 == 0xC0:
             self._initial(exchange, ts, key, data[at + 8 : end])
+        whole = exchange.answered and exchange.initials is None and DNS_PORT not in (source, destination)
+        if exchange.followed and whole:
+            self._tell(exchange)  # there is no more to it: nobody has to follow a download over QUIC to its end
 
     def close(self) -> None:
         """The input is at its end."""
@@ -386,7 +389,11 @@ class Datagrams:
         if exchange.initials is not None:
             self._undecodable(exchange, exchange.initials)
         if exchange.followed:
-            self._teller.exchange(exchange.start, exchange.key, exchange.answered, exchange.service)
+            self._tell(exchange)
+
+    def _tell(self, exchange: Exchange) -> None:
+        exchange.followed = False
+        self._teller.exchange(exchange.start, exchange.key, exchange.answered, exchange.service)
 
     def _end(self, exchange: Exchange) -> None:
         """Eviction of either key; both go together."""
