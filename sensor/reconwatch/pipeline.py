@@ -135,6 +135,7 @@ class Replay:
         return self._probing.touches_bait(event) if contact is None else self._probing.says_more(event, known)
 
     def _probe_findings(self, probes: Iterable[AnyEvent]) -> Iterator[Finding]:
+        self._probing.one_input = len(self.accounts) == 1
         for probe in self._probing.probes(probes):
             self.watch_probe(probe)
             yield from self._probe_runner.advance(probe.ts)
