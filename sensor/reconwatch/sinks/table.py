@@ -229,8 +229,8 @@ def _who_in_full(actor: Actor) -> str:
 
 
 def _services(notice: Notice) -> str:
-    techniques = f"({', '.join(notice.techniques)})" if notice.techniques else ""
-    return " ".join(part for part in (", ".join(notice.services), techniques) if part)
+    services, techniques = ", ".join(notice.services), ", ".join(notice.techniques)
+    return f"{services} ({techniques})" if services and techniques else services or techniques
 
 
 def _targets(notice: Notice) -> str:
