@@ -5,6 +5,8 @@ What is out of the ordinary is left to the careful way (`Record`, `Translator`),
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -13,7 +15,7 @@ from reconwatch.events import Connection
 from reconwatch.sources.eve_record import Flow, Tcp
 from reconwatch.sources.spelling import canonical, epoch
 
-_TCP: dict[str, Any] = {"proto": "tcp"}
+_TCP: Mapping[str, Any] = {"proto": "tcp"}
 _SYN = 0x02
 _SYN_ACK = 0x12
 _ACK = 0x10
@@ -68,17 +70,20 @@ def service(app_proto: str | None) -> str | None:
     return None if app_proto is None else _SERVICES.get(app_proto, app_proto)
 
 
-def tcp_facts(tcp: Tcp | None, app_proto: str | None) -> dict[str, Any]:
+def tcp_facts(tcp: Tcp | None, app_proto: str | None) -> Mapping[str, Any]:
     """What the flags of both directions say of a TCP flow: the fields of `Connection`; none without flags.
 
     Flags of all packets are one number. A SYN and an ACK from the client with nothing from the server are a SYN-ACK:
     backscatter, or half of a connection, but no opening. The client spoke if Suricata looked for a protocol in what
     it said, found (`tls`) or not (`failed`).
     """
-    if tcp is None or tcp.tcp_flags_ts is None or tcp.tcp_flags_tc is None:
-        return _TCP
+    return _TCP if tcp is None else _flags(tcp.tcp_flags_ts, tcp.tcp_flags_tc, app_proto is not None)
+
+
+@lru_cache(maxsize=1024)
+def _flags(client: str | None, server: str | None, spoke: bool) -> Mapping[str, Any]:
     try:
-        from_client, from_server = int(tcp.tcp_flags_ts, 16), int(tcp.tcp_flags_tc, 16)
+        from_client, from_server = int(client or "-", 16), int(server or "-", 16)
     except ValueError:
         return _TCP
     answered = from_server & _SYN_ACK == _SYN_ACK
@@ -87,10 +92,10 @@ def tcp_facts(tcp: Tcp | None, app_proto: str | None) -> dict[str, Any]:
         "opening": bool(from_client & _SYN) and (answered or not from_client & _ACK),
         "answered": answered,
         "established": answered and bool(from_client & _ACK),
-        "spoke": app_proto is not None,
+        "spoke": spoke,
     }
 
 
-def udp_facts(flow: Flow) -> dict[str, Any]:
+def udp_facts(flow: Flow) -> Mapping[str, Any]:
     """What a flow record says of a UDP flow: the fields of `Connection`."""
     return {"proto": "udp", "answered": None if flow.pkts_toclient is None else flow.pkts_toclient > 0}
