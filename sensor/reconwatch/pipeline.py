@@ -85,11 +85,12 @@ class Replay:
             closing(self._events()) as told,
         ):
             for event in told:
-                known = self._probing.knows(event.client)
-                if self._probing.from_outside(event, known):
-                    if not isinstance(event, Connection) or self._contact(event, known):
-                        probes.add(event)
-                    continue
+                if self._probing.comes_to_us(event):
+                    known = self._probing.knows(event.client)
+                    if self._probing.from_outside(event, known):
+                        if not isinstance(event, Connection) or self._contact(event, known):
+                            probes.add(event)
+                        continue
                 self._blindness.watch(event)
                 events.add(event)
                 if self._probing.touches_bait(event):
