@@ -234,3 +234,21 @@ def test_who_spoke_after_its_fin_spoke() -> None:
     frames = [*talk.handshake(), talk.up(flags=FIN | ACK, seq=talk.sent + 6), talk.up(b"\0hello")]
     with mock.patch.object(blocks, "BLOCK", 300):
         assert [one.spoke for one in told(*frames)] == [True]
+
+
+def test_a_pause_of_one_side_is_none_while_the_other_speaks() -> None:
+    for port in range(40000, 40008):  # a hash tells which side of a flow is which
+        asked = udp(b"\0" * 20, port, 1194, CLIENT, "198.18.4.2")
+        back = udp(b"\0" * 20, 1194, port, "198.18.4.2", CLIENT)
+        frames = [
+            (0.0, asked),
+            (50.0, back),
+            (100.0, asked),
+            (130.0, back),
+            (161.0, asked),
+            (190.0, back),
+            (220.0, back),
+        ]
+        for block in (300, 400, 500, 600):
+            with mock.patch.object(blocks, "BLOCK", block):
+                assert [one.ts - START for one in told(*frames)] == [0]

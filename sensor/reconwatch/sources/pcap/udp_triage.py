@@ -50,8 +50,9 @@ class UdpTriage:
         if not len(packets):
             return Judged(packets.place, watched, [], [], watched)
         ledger = self._ledger
-        order = np.argsort(packets.flow, kind="stable")
-        flow = packets.flow[order] >> np.uint64(1)
+        flow = packets.flow >> np.uint64(1)
+        order = np.argsort(flow, kind="stable")  # both directions of a flow as they came: pauses are of both
+        flow = flow[order]
         first = begins(flow)
         starts = np.flatnonzero(first)
         of = np.cumsum(first) - 1
