@@ -489,17 +489,3 @@ def test_tsv_and_json_of_one_capture_tell_the_same_with_and_without_the_funnel(c
     assert Counter(map(same, tsv_events)) == Counter(map(same, json_events))
     assert tsv_events == replay(folder(capture, "tsv"), funnel=False)
     assert json_events == replay(folder(capture, "json"), funnel=False)
-
-
-@pytest.mark.parametrize("port", ["+43", " 43", "4_3", "043", "\u0664\u0663", "43.0"])
-def test_a_port_that_zeek_would_not_write_so_is_none_with_and_without_the_funnel(port):
-    content = tsv("conn", ["proto=tcp", f"id.resp_p={port}"], ["proto=tcp", "id.resp_p=43", "id.orig_p=123456"])
-    assert read(content)[0] == read(content, funnel=False)[0] == []
-    assert read(content, funnel=False)[1].skipped == {"a value of the wrong type": 2}
-
-
-def test_a_stream_of_ever_new_separators_compiles_few_sieves():
-    separators = [chr(code) for code in range(0x21, 0x2F) if chr(code) not in "#,-."]
-    content = b"".join(tsv("conn", ["proto=tcp", "id.resp_p=43"], separator=s) for s in separators)
-    assert read(content)[0] == read(content, funnel=False)[0]
-    assert len(read(content)[0]) == len(separators)
