@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from reconwatch.document import Document, DocumentError, Problem, Refused, load, load_file, nearest, validate
+from reconwatch.document import Document, DocumentError, Problem, Refused, load, nearest, text_of, validate
 
 
 def even(value: int) -> int:
@@ -161,23 +161,23 @@ def test_the_pure_python_parser_reads_the_same(monkeypatch):
 
 def test_a_file_that_cannot_be_read_is_one_problem(tmp_path):
     with pytest.raises(DocumentError, match=r"missing\.yaml: cannot be read: No such file or directory"):
-        load_file(tmp_path / "missing.yaml")
+        text_of(tmp_path / "missing.yaml", "missing.yaml")
     with pytest.raises(DocumentError, match="cannot be read: Is a directory"):
-        load_file(tmp_path)
+        text_of(tmp_path, "folder")
 
 
 def test_a_file_that_is_not_utf8_names_the_line_of_the_byte(tmp_path):
     path = tmp_path / "latin.yaml"
     path.write_bytes(b"a: 1\nb: caf\xe9\n")
     with pytest.raises(DocumentError) as caught:
-        load_file(path, "latin.yaml")
+        text_of(path, "latin.yaml")
     assert str(caught.value) == "latin.yaml:2: byte 0xe9 is not UTF-8; write the file in UTF-8"
 
 
 def test_a_byte_order_mark_is_harmless(tmp_path):
     path = tmp_path / "bom.yaml"
     path.write_bytes(b"\xef\xbb\xbfa: 1\r\nb: 2\r\n")
-    assert load_file(path).data == {"a": 1, "b": 2}
+    assert load(text_of(path, "bom.yaml"), "bom.yaml").data == {"a": 1, "b": 2}
 
 
 def test_all_errors_of_a_document_come_in_one_run_and_in_line_order():

@@ -1,8 +1,8 @@
 """YAML with places: what a person wrote, and the line each part of it stands on, so that every error can name one.
 
-`load` reads text, `load_file` a file; `validate` turns a document into a pydantic model or into every problem at once:
+`text_of` reads a file, `load` its text; `validate` turns a document into a pydantic model or into every problem at once:
 
-    document = load_file(Path("site.yaml"))
+    document = load(text_of(Path("site.yaml"), "site.yaml"), "site.yaml")
     model = validate(document, SiteModel)       # DocumentError: "site.yaml:7: unknown key 'domians'; write 'domains'"
 
 A validator of the model raises `Refused(message, write=...)` to say what to write instead. Plain (unquoted) scalars
@@ -103,15 +103,6 @@ class Document:
 def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """The problems in the order in which they stand in their files, each once."""
     return tuple(sorted(dict.fromkeys(problems), key=lambda problem: (problem.file, problem.line or 0)))
-
-
-def load_file(path: Path, name: str | None = None) -> Document:
-    """Read a file; problems name it as `name`, or as `path` is written.
-
-    Raises DocumentError with one problem if the file cannot be read, is not UTF-8, or is not YAML.
-    """
-    name = name or str(path)
-    return load(text_of(path, name), name)
 
 
 def text_of(path: Path, name: str) -> str:

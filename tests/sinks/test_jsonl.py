@@ -9,7 +9,7 @@ from msgspec.structs import replace as but
 from reconwatch.notices import Notice, Reason
 from reconwatch.sightings import Actor, Evidence, Target
 from reconwatch.sinks import open_sink
-from reconwatch.sinks.jsonl import read_jsonl, read_notices
+from reconwatch.sinks.jsonl import read_jsonl
 
 
 def lines_of(*notices):
@@ -144,13 +144,6 @@ def test_a_bad_line_is_located_and_explained(search, old, new, complaint):
 def test_what_is_no_notice_at_all_is_a_located_error_too(line):
     with pytest.raises(ValueError, match=r"^line 1: "):
         read_jsonl(line)
-
-
-def test_a_file_is_read_in_its_order_without_its_blank_lines(search, lookup):
-    first, second = lines_of(search, lookup)
-    assert list(read_notices([first, "", "\n", second])) == [search, lookup]
-    with pytest.raises(ValueError, match=r"^line 3: "):
-        list(read_notices([first, "", "x"]))
 
 
 def test_an_error_does_not_pass_on_what_a_terminal_would_obey(search):

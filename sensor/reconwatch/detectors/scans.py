@@ -24,7 +24,7 @@ MOST_PORTS = 10
 """Ports that a message names."""
 
 
-class Scanned:
+class Scan:
     """What a notice is made of: one source, or several as one."""
 
     def __init__(self, seen: Iterable[Seen], contacts: Contacts) -> None:
@@ -64,7 +64,6 @@ class Scanned:
 class Scans:
     """Contacts in, findings out. Not keyed like the other detectors: its memory is one table (see `contacts`)."""
 
-    note: ClassVar[str] = "Address_Scan"
     thresholds: ClassVar[Mapping[str, Mapping[str, Threshold]]] = {
         "Address_Scan": {
             "addresses": Threshold(10, "distinct addresses of ours a day that were tried without a conversation"),
@@ -107,7 +106,7 @@ class Scans:
         together = {key for _, keys in sketched.values() for key in keys}
         for network, members in self._plans(day):
             together |= members.keys()
-            scanned = Scanned(members.values(), self._contacts)
+            scanned = Scan(members.values(), self._contacts)
             row, others = sketched.get(network, (None, ()))
             if row is not None and row.tried > len(scanned.all):
                 sketched[network] = row, tuple(sorted({*others, *members}))  # most of them are rows by now
@@ -120,7 +119,7 @@ class Scans:
                 continue
             if self._expected(key, seen.first):
                 continue
-            scanned = Scanned([seen], self._contacts)
+            scanned = Scan([seen], self._contacts)
             if key not in together and (
                 len(scanned.tried) >= limits["addresses"] or len(scanned.all) >= limits["visited"]
             ):
@@ -164,7 +163,7 @@ class Scans:
             if sharing:
                 yield network, {key: seen for key, seen in probing.items() if key in sharing}
 
-    def _address_scan(self, day: Day, key: str, scanned: Scanned, members: tuple[str, ...]) -> Finding:
+    def _address_scan(self, day: Day, key: str, scanned: Scan, members: tuple[str, ...]) -> Finding:
         addresses, count = self._contacts.addresses, len(scanned.all)
         evidence = scanned.evidence()
         every = tuple(range(1, len(evidence) + 1))
@@ -195,7 +194,7 @@ class Scans:
             msg=f"{who} tried {least}{counted(count, 'address', 'addresses')} of ours ({ports})",
         )  # fmt: skip
 
-    def _port_scans(self, day: Day, key: str, scanned: Scanned) -> Iterator[Finding]:
+    def _port_scans(self, day: Day, key: str, scanned: Scan) -> Iterator[Finding]:
         by_address: defaultdict[int, dict[int, float]] = defaultdict(dict)
         for contact, ts in scanned.probed.items():
             by_address[contact >> 18][contact & 0x3FFFF] = ts
@@ -242,7 +241,7 @@ class Scans:
         return tuple(sorted(targets, key=lambda target: target.place)[:MOST_TARGETS])
 
     def _finding(
-        self, note: str, key: tuple[str, ...], day: Day, scanned: Scanned, members: tuple[str, ...], *,
+        self, note: str, key: tuple[str, ...], day: Day, scanned: Scan, members: tuple[str, ...], *,
         ts: float, targets: tuple[Target, ...], count: int, counted: str, reasons: tuple[Reason, ...],
         evidence: tuple[Evidence, ...], msg: str, span: tuple[float, float] | None = None,
     ) -> Finding:  # fmt: skip
@@ -259,7 +258,7 @@ class Scans:
         )  # fmt: skip
 
 
-def _of_one(scanned: Scanned, key: str, server: str, ports: Mapping[int, float]) -> tuple[Evidence, ...]:
+def _of_one(scanned: Scan, key: str, server: str, ports: Mapping[int, float]) -> tuple[Evidence, ...]:
     """The first and last contacts with one address."""
     known = {(each.ts, each.dst): each for each in scanned.evidence()}
     ends = sorted((ts, port) for port, ts in ports.items())
@@ -312,7 +311,7 @@ def _around(key: str) -> str:
     return key.rpartition(".")[0] + ".0/24"
 
 
-def _ports(scanned: Scanned) -> str:
+def _ports(scanned: Scan) -> str:
     """What was tried, in words."""
     tried = sorted({contact & 0x3FFFF for contact in scanned.probed or scanned.visited})
     named = [NAMES[port >> 16].upper() + (f" {port & 0xFFFF}" if port >> 16 != 3 else "") for port in tried]

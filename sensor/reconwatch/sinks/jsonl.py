@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 import msgspec
@@ -165,13 +164,6 @@ def read_jsonl(line: str | bytes, number: int = 1) -> Notice:
         raise ValueError(f"line {number}: not JSON: {error}; the line may be cut short") from None
     except _BadField as error:
         raise ValueError(f"line {number}: {error}") from None
-
-
-def read_notices(lines: Iterable[str | bytes]) -> Iterator[Notice]:
-    """Every notice of a jsonl file, in its order; blank lines are passed over. Raises ValueError as `read_jsonl`."""
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            yield read_jsonl(line, number)
 
 
 class _BadField(Exception):
