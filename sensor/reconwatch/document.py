@@ -1,6 +1,6 @@
 """YAML with places: what a person wrote, and the line each part of it stands on, so that every error can name one.
 
-`text_of` reads a file and `load` its text; `validate` makes a document a pydantic model, or tells every problem at once:
+`text_of` reads a file, `load` its text; `validate` makes a pydantic model of a document, or tells every problem:
 
     document = load(text_of(Path("site.yaml"), "site.yaml"), "site.yaml")
     model = validate(document, SiteModel)       # DocumentError: "site.yaml:7: unknown key 'domians'; write 'domains'"
