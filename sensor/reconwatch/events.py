@@ -24,7 +24,8 @@ class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
     ts: float
     client: str
     client_port: int | None = None
-    server: str
+    server: str | None
+    """None: a log that says nothing of where the client turned to, such as a resolver's own of its clients."""
     server_port: int | None = None
     source: str
     """Who told it: `capture`, `zeek/dns`, `eve/tls`, ..."""
@@ -107,6 +108,7 @@ class Connection(Event, frozen=True, gc=False, tag="conn"):
     """A connection as such: all there is when no application record names the server."""
 
     kind: ClassVar[str] = "conn"
+    server: str
     proto: Literal["tcp", "udp", "icmp"] = "tcp"
     opening: bool | None = None
     """TCP: the client sent a SYN without ACK; ICMP: an echo request. None for UDP, and where the source cannot tell.

@@ -213,9 +213,8 @@ def _tree(explanation: Explanation) -> Iterable[str]:
 def _shown(number: int, item: Evidence) -> str:
     host = f" {item.host}" if item.host else ""
     uid = f" {item.uid}" if item.uid else ""
-    return (
-        f"[{number}] {rfc3339(item.ts)} {item.kind} {item.src} -> {item.dst}{host}: {item.detail}  ({item.source}{uid})"
-    )
+    ends = f"{item.src} -> {item.dst}" if item.dst is not None else item.src
+    return f"[{number}] {rfc3339(item.ts)} {item.kind} {ends}{host}: {item.detail}  ({item.source}{uid})"
 
 
 def _changes(explanation: Explanation) -> Iterable[str]:

@@ -127,7 +127,7 @@ class Exposures:
 
     def observe(self, probe: Probe) -> None:
         """Take what a crawler did; the doings of others are passed over."""
-        if probe.scanner is None or probe.asset is None or (found := touched(probe)) is None:
+        if probe.scanner is None or probe.server is None or probe.asset is None or (found := touched(probe)) is None:
             return
         key = (probe.server, probe.scanner.id, probe.scanner.by != ("agent",))
         crawled = self._crawled.get(key)

@@ -173,8 +173,10 @@ class Lookout:
         """What it was taught itself, without what it began with."""
         return Learned(frozenset(self._taught), dict(self._counted))
 
-    def knows(self, server: str) -> bool:
+    def knows(self, server: str | None) -> bool:
         """Whether an answer has named the server of an event that carries no name."""
+        if server is None:
+            return False
         known = server in self.addresses
         if self.met is not None:
             self.met.note(self.met.bare if known else self.met.unknown, server)
@@ -218,16 +220,16 @@ class Lookout:
                 return self.wants_request(host, uri, server)
         return False
 
-    def _wants_anyway(self, server: str) -> bool:
-        if self.met is not None:
+    def _wants_anyway(self, server: str | None) -> bool:
+        if self.met is not None and server is not None:
             self.met.note(self.met.bare, server)
         return True
 
-    def wants_message(self, name: str, server: str) -> bool:
+    def wants_message(self, name: str, server: str | None) -> bool:
         """Whether a DNS question to `server` is wanted: by its name, or by where it goes."""
         return self._names.hold(name) or self._networks.hold(server)
 
-    def wants_hello(self, name: str | None, server: str) -> bool:
+    def wants_hello(self, name: str | None, server: str | None) -> bool:
         """Whether a hello to `server` is wanted: by where it goes, or by its name."""
         if self._networks.hold(server):
             return True
@@ -235,7 +237,7 @@ class Lookout:
             return self.knows(server)
         return self._names.hold(name) or self._asides.hold(name)
 
-    def wants_request(self, host: str, uri: str, server: str) -> bool:
+    def wants_request(self, host: str, uri: str, server: str | None) -> bool:
         """Whether a request in clear text is wanted.
 
         By where it goes, by its host, or by its path at a host that serves everything.
@@ -332,7 +334,7 @@ class _Networks:
     """Networks of either version."""
 
     def __init__(self, networks: frozenset[str]) -> None:
-        self.hold: Callable[[str], bool] = lambda address: False
+        self.hold: Callable[[str | None], bool] = lambda address: False
         if networks:
             import radix
 
@@ -340,7 +342,7 @@ class _Networks:
             for network in networks:
                 tree.add(network)
             self.hold = lru_cache(maxsize=65_536)(
-                lambda address: address != "" and tree.search_best(address) is not None
+                lambda address: bool(address) and tree.search_best(address) is not None
             )
 
 

@@ -133,7 +133,7 @@ class Meet:
         service = self._claim(event, name)
         if service is None:
             return
-        server = name or event.server
+        server = name or event.server or ""
         observation = Observation(event, server) if self.one_input else self._witnesses.observe(event, server)
         if observation is None:
             return
@@ -173,7 +173,7 @@ class Meet:
         of the other family that asked will do; and at port 43, which serves one registry an address, any answer.
         """
         name = told_name(event)
-        if name is not None:
+        if name is not None or event.server is None:
             return name
         given = self._names.get((event.client, event.server))
         if given is not None and event.ts <= given.until:
@@ -197,8 +197,11 @@ class Meet:
                 return None
             case WhoisQuery() | Connection():
                 claimed = self._catalog.by_name(name) if name else None
-                return claimed or (None if self._inside(event.server) else self._catalog.by_port(event.server_port))
+                return claimed or (None if self._is_ours(event.server) else self._catalog.by_port(event.server_port))
         return self._catalog.by_name(name) if name else None
+
+    def _is_ours(self, server: str | None) -> bool:
+        return server is not None and self._inside(server)
 
     # -- upstream views
 
@@ -392,4 +395,6 @@ def _unit(event: AnyEvent, number: int) -> object:
             return number
         case DnsQuery(name=name):
             return name
+    if event.client_port is None:
+        return number  # a proxy's log: a record a flow
     return (event.client, event.client_port, event.server, event.server_port)

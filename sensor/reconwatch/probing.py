@@ -17,7 +17,7 @@ from typing import Any, Literal
 from reconwatch.catalog.world import Facts, Scanner, World
 from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, told_name
 from reconwatch.interest import Interest
-from reconwatch.sift import QTYPES, evidence_of, witness_kind
+from reconwatch.sift import QTYPES, evidence_of, to_port, witness_kind
 from reconwatch.sightings import Actor, Bait, Evidence, Probe, Scanned, Sought, Target
 from reconwatch.site import Canary, Network, Site
 from reconwatch.targets import unreversed
@@ -75,7 +75,7 @@ class Probing:
 
     def comes_to_us(self, event: AnyEvent) -> bool:
         """Whether it was done to an address of ours."""
-        return self._site.owns(event.server)
+        return event.server is not None and self._site.owns(event.server)
 
     def from_outside(self, event: AnyEvent, known: bool) -> bool:
         """Whether somebody outside did what came to us. `known`: see `knows`, of the client."""
@@ -128,7 +128,7 @@ class Probing:
             actor=self.actor(event.client, event.ts),
             server=event.server,
             port=event.server_port,
-            asset=self._site.owned_range(event.server),
+            asset=self._site.owned_range(event.server) if event.server is not None else None,
             kind=witness_kind(event),
             evidence=_evidence(event),
             name=name,
@@ -217,7 +217,7 @@ class Baits:
         name = told_name(event)
         if name is not None and (bait := self._by_kind["name"].get(name.rstrip("."))) is not None:
             yield bait
-        for address in (event.server, event.client):
+        for address in filter(None, (event.server, event.client)):
             if (bait := self._by_kind["address"].get(address)) is not None:
                 yield bait
         if isinstance(event, HttpRequest):
@@ -291,10 +291,10 @@ def _evidence(event: AnyEvent) -> Evidence:
             said = "an answer" if rcode is None else RCODES.get(rcode, f"code {rcode}")
             detail = f"{said} to {'?' if qtype is None else QTYPES.get(qtype, qtype)} {name}"
         case Hello(name=name, transport=transport):
-            detail = f"{transport.upper()} hello to port {event.server_port}, {f'for {name}' if name else 'no name'}"
+            detail = f"{transport.upper()} hello{to_port(event)}, {f'for {name}' if name else 'no name'}"
         case _:
             detail = ""
-    shown = evidence_of(Witnessed(event, told_name(event) or event.server))
+    shown = evidence_of(Witnessed(event, told_name(event) or event.server or ""))
     return shown if not detail else Evidence(
         shown.ts, shown.kind, shown.source, shown.uid, shown.src, shown.dst, shown.host, detail
     )  # fmt: skip

@@ -206,9 +206,14 @@ def evidence_of(witnessed: Witnessed) -> Evidence:
         uid=event.uid,
         src=event.client,
         dst=event.server,
-        host=witnessed.name if witnessed.name != event.server else None,
+        host=witnessed.name if witnessed.name not in (event.server, "") else None,
         detail=("upstream: " if witnessed.upstream else "") + _detail(event),
     )
+
+
+def to_port(event: AnyEvent) -> str:
+    """Where an event went, in words; nothing if its source does not know."""
+    return "" if event.server_port is None else f" to port {event.server_port}"
 
 
 def _detail(event: AnyEvent) -> str:
@@ -220,9 +225,9 @@ def _detail(event: AnyEvent) -> str:
         case DnsQuery(name=name, qtype=qtype):
             return f"{QTYPES.get(qtype, qtype)} {name}" if qtype is not None else f"answer to a query for {name}"
         case Hello(transport="connect"):
-            return f"CONNECT through {event.server}"
+            return f"CONNECT through {event.server or 'a proxy'}"
         case Hello(transport=transport):
-            return f"{transport.upper()} hello to port {event.server_port}"
+            return f"{transport.upper()} hello{to_port(event)}"
         case Connection(proto=proto):
             return f"{proto.upper()} connection to port {event.server_port}, server named by DNS"
     return event.kind

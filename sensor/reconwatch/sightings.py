@@ -61,14 +61,14 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
     """The source that told it; other witnesses are appended with `+`: `capture+zeek/http`."""
     uid: str | None
     src: str
-    dst: str
+    dst: str | None
     host: str | None
     detail: str
 
     @property
     def place(self) -> Place:
         """By time, then by all of its content, so that evidence sorts alike whatever the order of its arrival."""
-        return (self.ts, self.kind, self.src, self.dst, self.host or "", self.detail, self.source, self.uid or "")
+        return (self.ts, self.kind, self.src, self.dst or "", self.host or "", self.detail, self.source, self.uid or "")
 
 
 class Walk(msgspec.Struct, frozen=True, gc=False):
@@ -170,7 +170,7 @@ class Probe(msgspec.Struct, frozen=True, tag_field="type", tag="probe"):
 
     ts: float
     actor: Actor
-    server: str
+    server: str | None
     port: int | None
     asset: str | None
     """The line of site.yaml that owns the server; None where the bait alone makes it a probe."""

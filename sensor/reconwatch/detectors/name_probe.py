@@ -215,7 +215,7 @@ class NameProbe(ProbeDetector[NamesTried]):
 
 
 def _targets(probe: Probe) -> Collection[Target]:
-    return () if probe.asset is None else (Target("ip", probe.server, probe.asset),)
+    return () if probe.server is None or probe.asset is None else (Target("ip", probe.server, probe.asset),)
 
 
 def _most(names: Mapping[str, Tried], width: float) -> int:

@@ -31,7 +31,7 @@ class Probed(Kept):
 
     def target(self, probe: Probe) -> None:
         """Name the address that was probed."""
-        if probe.asset is not None:
+        if probe.server is not None and probe.asset is not None:
             self.targets.add((Target("ip", probe.server, probe.asset),))
 
 

@@ -72,7 +72,7 @@ class ScannerCrawl(ProbeDetector[Crawl]):
         Who is listed and who only says so are two, lest an impostor's doings be told as the crawler's. A listed
         address that changes hands is with the listed: whether its agent agrees shows only in some of its probes.
         """
-        if probe.scanner is None or probe.asset is None or touched(probe) is None:
+        if probe.scanner is None or probe.server is None or probe.asset is None or touched(probe) is None:
             return ()
         standing = "claimed" if claimed(probe) else "listed"
         parts = (probe.scanner.id, standing, prober(probe)[1], probe.asset)
@@ -97,6 +97,7 @@ class ScannerCrawl(ProbeDetector[Crawl]):
         scanner, found = probe.scanner, touched(probe)
         assert scanner is not None
         assert found is not None
+        assert probe.server is not None
         state.gather(probe)
         state.name, state.kind, state.databases = scanner.name, scanner.kind, scanner.databases
         state.techniques.add(SCAN_DATABASES if scanner.kind == "database" else ACTIVE_SCANNING)

@@ -30,7 +30,8 @@ def own_evidence(notice: Notice) -> list[Evidence]:
 def only_destination(notice: Notice) -> str | None:
     """The one address that all of its own kept evidence went to; None if there are several, or none."""
     destinations = {item.dst for item in own_evidence(notice)}
-    return address(destinations.pop()) if len(destinations) == 1 else None
+    only = destinations.pop() if len(destinations) == 1 else None
+    return None if only is None else address(only)
 
 
 def first_zeek_uid(notice: Notice) -> str | None:

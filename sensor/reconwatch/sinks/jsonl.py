@@ -107,7 +107,7 @@ class _EvidenceLine(msgspec.Struct, frozen=True):
     source: str
     uid: str | None
     src: str
-    dst: str
+    dst: str | None
     host: str | None
     detail: str
 

@@ -68,11 +68,11 @@ class Hindsight(Lookout):
         """See `wants`."""
         return self.wants(event)
 
-    def wants_hello(self, name: str | None, server: str) -> bool:
+    def wants_hello(self, name: str | None, server: str | None) -> bool:
         """See `wants`."""
         return not self._then.wants_hello(name, server) and self._now.wants_hello(name, server)
 
-    def wants_request(self, host: str, uri: str, server: str) -> bool:
+    def wants_request(self, host: str, uri: str, server: str | None) -> bool:
         """See `wants`."""
         return not self._then.wants_request(host, uri, server) and self._now.wants_request(host, uri, server)
 
