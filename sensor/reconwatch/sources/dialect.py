@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 import struct
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from reconwatch.sources.spelling import epoch, plausible
+from reconwatch.sources.textlog.declared import Declared
 from reconwatch.sources.zeek.row import kind_of
 from reconwatch.sources.zeek.tsv import attribute
+
+if TYPE_CHECKING:
+    from reconwatch.sources.textlog.line import LineFormat
 
 HEAD = 64 * 1024
 """Bytes of content by which a dialect is told."""
@@ -25,6 +29,7 @@ class Dialect(Enum):
     ZEEK_TSV = "zeek tsv"
     ZEEK_JSON = "zeek json"
     EVE = "eve"
+    TEXT = "text log"
 
 
 _PCAP_MAGICS = frozenset({
@@ -37,8 +42,11 @@ _LINES_TRIED = 20
 """A rotated or damaged file may begin with half a line."""
 
 
-def recognise(head: bytes) -> Dialect | None:
-    """The dialect of decompressed content that begins with `head`; None if it is none of ours."""
+def recognise(head: bytes, declared: Declared | None = None) -> Dialect | None:
+    """The dialect of decompressed content that begins with `head`; None if it is none of ours.
+
+    A text log whose format was `declared` need not be told by content.
+    """
     if head[:4] in _PCAP_MAGICS:
         return Dialect.PCAP
     if head[:4] == _PCAPNG_MAGIC:
@@ -53,7 +61,14 @@ def recognise(head: bytes) -> Dialect | None:
     # One line longer than the head, such as EVE's statistics.
     if lines[0][:1] == b"{" and len(lines) == 1 and re.search(rb'"event_type"\s*:', head):
         return Dialect.EVE
-    return None
+    return Dialect.TEXT if text_format(head, declared) else None
+
+
+def text_format(head: bytes, declared: Declared | None) -> type[LineFormat] | None:
+    """The format of a text log that begins with `head`; None if it is none we read."""
+    from reconwatch.sources.textlog.formats import format_of  # here: most runs have no such log
+
+    return format_of(head.removeprefix(b"\xef\xbb\xbf").lstrip(b"\0").split(b"\n")[:_LINES_TRIED], declared)
 
 
 def _recognise_object(line: bytes) -> Dialect | None:
@@ -141,7 +156,7 @@ def capture_kind(head: bytes, dialect: Dialect | None) -> str:
 LAST = (3, float("inf"))
 
 
-def names_first(head: bytes, dialect: Dialect | None) -> tuple[int, float]:
+def names_first(head: bytes, dialect: Dialect | None, declared: Declared | None = None) -> tuple[int, float]:
     """(rank, epoch seconds of the first record): who gives names to addresses goes before who only connects.
 
     Zeek's dns.log, then what tells both in its own order (captures, EVE), then Zeek's other logs.
@@ -153,6 +168,9 @@ def names_first(head: bytes, dialect: Dialect | None) -> tuple[int, float]:
             return 1, _first_packet(head)
         case Dialect.EVE:
             return 1, _first_time(head, b"timestamp")
+        case Dialect.TEXT:
+            found = text_format(head, declared)
+            return (0 if found is not None and found.teaches else 2), 0.0
     if _says_dns(head, dialect):
         return 0, _first_time(head, b"ts")
     return 2, _first_time(head, b"ts")

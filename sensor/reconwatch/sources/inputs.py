@@ -19,6 +19,7 @@ from reconwatch.sources.hindsight import Again, Judge, Outcome
 from reconwatch.sources.lines import WHOLE_EVERY
 from reconwatch.sources.opener import UNKNOWN, looked_into, stream_order
 from reconwatch.sources.rotation import Capture, rotations
+from reconwatch.sources.textlog.declared import Declared, declared_for
 from reconwatch.sources.units import Part, Reader, Task, Unit
 
 WORTH_WORKERS = 64_000_000
@@ -40,6 +41,8 @@ class Inputs:
     jobs: int = 1
     """Processes that read at the same time. What is told does not depend on it."""
     worth_workers: int = WORTH_WORKERS
+    declared: tuple[Declared, ...] = ()
+    """What the owners of text logs say of them."""
 
 
 def read_inputs(
@@ -125,6 +128,7 @@ class _Found:
     """Found in a folder, not named."""
     kind: str = ""
     """Of a capture: see `Capture.kind`."""
+    declared: Declared | None = None
 
 
 def _found(origins: Iterable[Path | BinaryIO], shared: Inputs, accounts: list[Account]) -> list[_Found]:
@@ -132,18 +136,19 @@ def _found(origins: Iterable[Path | BinaryIO], shared: Inputs, accounts: list[Ac
     found: list[_Found] = []
     for origin in origins:
         if not isinstance(origin, Path) or (not origin.is_dir() and _is_special(origin)):
-            found.append(_streamed(origin))
+            found.append(_streamed(origin, shared))
         elif origin.is_dir():
-            found += [_looked_into(path, sought=True) for path in _files(origin, shared, accounts)]
+            found += [_looked_into(path, shared, sought=True) for path in _files(origin, shared, accounts)]
         else:
-            found.append(_looked_into(origin))
+            found.append(_looked_into(origin, shared))
     distinct = {each.name: each for each in reversed(found)}.values()
     return sorted(distinct, key=lambda each: (each.order, each.name))
 
 
-def _looked_into(path: Path, *, sought: bool = False) -> _Found:
-    order, kind = looked_into(path)
-    return _Found(order, str(path), path, sought, kind)
+def _looked_into(path: Path, shared: Inputs, *, sought: bool = False) -> _Found:
+    declared = declared_for(str(path), shared.declared)
+    order, kind = looked_into(path, declared)
+    return _Found(order, str(path), path, sought, kind, declared)
 
 
 def _by_rank(found: Sequence[_Found]) -> list[list[Unit]]:
@@ -156,7 +161,7 @@ def _by_rank(found: Sequence[_Found]) -> list[list[Unit]]:
     ranks: dict[object, int] = {}
     for number, each in enumerate(found):
         key: object = first_of.get(each.origin, each.origin) if isinstance(each.origin, Path) else number
-        parts.setdefault(key, []).append(Part(number, each.name, each.origin, each.order[1]))
+        parts.setdefault(key, []).append(Part(number, each.name, each.origin, each.order[1], each.declared))
         ranks[key] = each.order[0]
     by_rank: list[list[Unit]] = [[] for _ in range(LAST[0] + 1)]
     for key, members in parts.items():
@@ -179,14 +184,15 @@ def _is_special(path: Path) -> bool:
         return False
 
 
-def _streamed(origin: Path | BinaryIO) -> _Found:
+def _streamed(origin: Path | BinaryIO, shared: Inputs) -> _Found:
     name = str(origin) if isinstance(origin, Path) else "-"
+    declared = declared_for(name, shared.declared)
     try:
         stream = origin.open("rb", buffering=0) if isinstance(origin, Path) else origin
-        order, stream = stream_order(stream)
+        order, stream = stream_order(stream, declared)
     except OSError:
         return _Found(LAST, name, origin)
-    return _Found(order, name, stream)
+    return _Found(order, name, stream, declared=declared)
 
 
 def _files(origin: Path, shared: Inputs, accounts: list[Account]) -> Iterator[Path]:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from reconwatch.account import Account
 from reconwatch.interest import Lookout
-from reconwatch.sources.dialect import HEAD, LAST, Dialect, capture_kind, names_first, recognise
+from reconwatch.sources.dialect import HEAD, LAST, Dialect, capture_kind, names_first, recognise, text_format
 from reconwatch.sources.eve import EveSource
 from reconwatch.sources.inflate import decompressed, peeked
 from reconwatch.sources.source import Opening, Source
+from reconwatch.sources.textlog.declared import Declared
 from reconwatch.sources.zeek import ZeekSource
 
 __all__ = ["Dialect", "decompressed", "names_first", "open_source", "reading_order", "recognise"]
 
-UNKNOWN = "unknown content: not a capture (pcap, pcapng), a Zeek log (TSV or JSON) or Suricata EVE, plain, gzip or zstd"
+UNKNOWN = (
+    "unknown content: not a capture (pcap, pcapng), a Zeek log (TSV or JSON), Suricata EVE, or a log of a proxy or DNS"
+    " server that is known, plain, gzip or zstd"
+)
 
 
 def open_source(
@@ -32,8 +37,13 @@ def open_source(
     return source_of(dialect, Opening(stream, lookout, account, input, funnel))
 
 
-def open_content(origin: Path | str | BinaryIO, account: Account) -> tuple[Dialect, BinaryIO] | None:
-    """What a file or stream holds, decompressed; None if it cannot be read, which the account then says."""
+def open_content(
+    origin: Path | str | BinaryIO, account: Account, declared: Declared | None = None
+) -> tuple[Dialect, BinaryIO] | None:
+    """What a file or stream holds, decompressed; None if it cannot be read, which the account then says.
+
+    `declared`: what is known of it, should it be a text log.
+    """
     try:
         raw = _opened(Path(origin)) if isinstance(origin, Path | str) else origin
     except OSError as error:
@@ -46,7 +56,7 @@ def open_content(origin: Path | str | BinaryIO, account: Account) -> tuple[Diale
         raw.close()
         account.fail(_why(error))
         return None
-    dialect = recognise(head)
+    dialect = recognise(head, declared)
     if dialect is None:
         raw.close()
         if not account.failed and not account.skipped:
@@ -66,9 +76,20 @@ def source_of(dialect: Dialect, opening: Opening) -> Source:
             return ZeekSource(opening, "tsv")
         case Dialect.ZEEK_JSON:
             return ZeekSource(opening, "json")
+        case Dialect.TEXT:
+            return _text_source(opening)
     from reconwatch.sources.pcap import CaptureSource  # here: a run over logs need not import it
 
     return CaptureSource(opening)
+
+
+def _text_source(opening: Opening) -> Source:
+    from reconwatch.sources.textlog.source import TextLogSource  # here: most runs have no such log
+
+    head, stream = peeked(opening.stream, HEAD)
+    format = text_format(head, opening.declared)
+    assert format is not None
+    return TextLogSource(replace(opening, stream=stream), format)
 
 
 def reading_order(path: Path) -> tuple[int, float]:
@@ -76,24 +97,24 @@ def reading_order(path: Path) -> tuple[int, float]:
     return looked_into(path)[0]
 
 
-def looked_into(path: Path) -> tuple[tuple[int, float], str]:
+def looked_into(path: Path, declared: Declared | None = None) -> tuple[tuple[int, float], str]:
     """The same key, and what kind of capture it is (see `capture_kind`)."""
     try:
         with path.open("rb", buffering=0) as raw:
             head, _ = peeked(decompressed(raw), HEAD)
     except OSError:
         return LAST, ""
-    dialect = recognise(head)
-    return names_first(head, dialect), capture_kind(head, dialect)
+    dialect = recognise(head, declared)
+    return names_first(head, dialect, declared), capture_kind(head, dialect)
 
 
-def stream_order(stream: BinaryIO) -> tuple[tuple[int, float], BinaryIO]:
+def stream_order(stream: BinaryIO, declared: Declared | None = None) -> tuple[tuple[int, float], BinaryIO]:
     """The same key for a stream that can be read once, and the stream with nothing of it lost.
 
     Raises OSError as `stream` does.
     """
     head, stream = peeked(decompressed(stream), HEAD)
-    return names_first(head, recognise(head)), stream
+    return names_first(head, recognise(head, declared), declared), stream
 
 
 def _opened(path: Path) -> BinaryIO:

@@ -46,6 +46,8 @@ _MARKS: dict[Spelling, tuple[bytes, ...]] = {
     "tsv": (rb"(?:^|\x00)#", rb"\\x(?:2[0-9abd-f]|[3-7][0-9a-f]|e2\\x84\\xaa)", _KELVIN),
     "json": _JSON_ESCAPES,
     "eve": _JSON_ESCAPES,
+    # Headers; and whatever a format writes as an escape: `\x2e`, `\046` or `\u002e`, the last two of BIND and of JSON.
+    "text": (rb"(?:^|\x00)#", rb"\\(?:x|u00|u212a|[0-9]{3})", _KELVIN),
 }
 
 
@@ -95,7 +97,7 @@ class Sieve:
     def lines(self, block: Block) -> Iterator[tuple[int, int]]:
         """The lines that hit; those taught by a line just given are found behind it."""
         self._settle()
-        if self._spelling != "tsv" and _odd_blanks(block):
+        if self._spelling in ("json", "eve") and _odd_blanks(block):
             yield from EveryLine().lines(block)
             return
         addresses, crowded = self._lookout.addresses, self._lookout.crowded
@@ -191,8 +193,14 @@ def _patterns(interest: Interest, layout: Layout) -> list[bytes]:
         # Either alone would hit all day: `www.google.com`, `/api/`. Their order is the writer's.
         name, path = _literal(host), _path(prefix)
         found += [rb"%b[^\n]*%b" % (name, path), rb"%b[^\n]*%b" % (path, name)]
-    columns = _tsv_columns if layout.spelling == "tsv" else _json_fields
+    columns = {"tsv": _tsv_columns, "text": _text_words}.get(layout.spelling, _json_fields)
     return [*found, *columns(interest, layout), *_MARKS[layout.spelling]]
+
+
+def _text_words(interest: Interest, layout: Layout) -> Iterator[bytes]:
+    """Addresses of networks anywhere in the line: where in it a server's stands is the format's."""
+    if interest.networks:
+        yield rb"(?:^|[^0-9A-Za-z.:])(?:%b)" % b"|".join(_beginnings(interest))
 
 
 def _tsv_columns(interest: Interest, layout: Layout) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from typing import BinaryIO, Protocol
 from reconwatch.account import Account
 from reconwatch.events import AnyEvent
 from reconwatch.interest import Lookout
+from reconwatch.sources.textlog.declared import Declared
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,10 @@ class Opening:
     """`Event.input` of what it yields."""
     funnel: bool = True
     """False: decode everything and let the Lookout alone decide (the oracle)."""
+    declared: Declared | None = None
+    """Text logs: what their owner says of it."""
+    modified: float = float("inf")
+    """UTC epoch seconds: nothing in the input is later. Infinity: the time of the last write is not known."""
     following: Callable[[float], Opening | None] = lambda last: None
     """Captures: asked, once the packets are read, of which the last is of time `last`, for the next file of a rotation.
     Its packets go on in the same flows; what they tell belongs to its account and input. None: there is none."""

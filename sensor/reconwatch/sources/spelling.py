@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Literal
 
-Spelling = Literal["tsv", "json", "eve"]
-"""Whose text a line is: Zeek's ASCII writer, Zeek's JSON writer, Suricata's EVE."""
+Spelling = Literal["tsv", "json", "eve", "text"]
+"""Whose text a line is: Zeek's ASCII writer, Zeek's JSON writer, Suricata's EVE, a program's own log."""
 
 LAST_TIME = 1e11
 """Epoch seconds in the year 5138: a larger number is milliseconds (Zeek `TS_MILLIS`) or nonsense."""

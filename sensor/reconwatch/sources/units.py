@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import stat
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +22,7 @@ from reconwatch.sources.hindsight import Again, Hindsight, Outcome
 from reconwatch.sources.opener import open_content, source_of
 from reconwatch.sources.rotation import goes_on
 from reconwatch.sources.source import Opening, Source
+from reconwatch.sources.textlog.declared import Declared
 
 LATEST = 253_402_300_799.0
 """9999-12-31T23:59:59Z: no calendar writes what a damaged or hostile record stamps beyond it."""
@@ -36,6 +40,7 @@ class Part:
     origin: Path | BinaryIO
     begins: float
     """Epoch seconds of its first record, as far as its head tells."""
+    declared: Declared | None = None
 
 
 @dataclass(frozen=True)
@@ -151,11 +156,13 @@ class _Reading:
         except OSError as error:
             account.fail(f"cannot be opened: {(error.strerror or str(error)).lower()}")
             return None
-        content = open_content(cast(BinaryIO, _Metered(raw, self._progress)), account)
+        content = open_content(cast(BinaryIO, _Metered(raw, self._progress)), account, part.declared)
         if content is None:
             return None
         dialect, stream = content
-        return dialect, Opening(stream, self._lookout, account, part.number, self._funnel, self._following)
+        return dialect, Opening(
+            stream, self._lookout, account, part.number, self._funnel, part.declared, _modified(raw), self._following
+        )
 
     def _following(self, last: float) -> Opening | None:
         """The next capture of the rotation, if it goes on where the one before ended."""
@@ -171,6 +178,15 @@ class _Reading:
         opening.stream.close()
         opening.account.fail("changed while the run went on")
         return None
+
+
+def _modified(raw: BinaryIO) -> float:
+    """When a file was last written to, in UTC epoch seconds; of what is no file, now."""
+    try:
+        status = os.fstat(raw.fileno())
+    except OSError:
+        return time.time()
+    return status.st_mtime if stat.S_ISREG(status.st_mode) else time.time()
 
 
 class _Metered(io.RawIOBase):

@@ -1,0 +1,25 @@
+"""The formats of text lines that reconwatch reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from reconwatch.sources.textlog.declared import Declared
+from reconwatch.sources.textlog.line import LineFormat
+from reconwatch.sources.textlog.squid import SquidFormat
+from reconwatch.sources.textlog.syslog import without_prefix
+
+FORMATS: tuple[type[LineFormat], ...] = (SquidFormat,)
+"""Asked in this order whose line it is: the stricter first."""
+
+
+def format_of(lines: Iterable[bytes], declared: Declared | None = None) -> type[LineFormat] | None:
+    """The format of a log that begins with some lines; None if they are of none."""
+    if declared is not None and declared.format is not None:
+        return next(each for each in FORMATS if each.name == declared.format)
+    for line in lines:
+        text, _ = without_prefix(line.decode("utf-8", "backslashreplace").rstrip("\r"))
+        for each in FORMATS:
+            if text and each.recognises(text):
+                return each
+    return None

@@ -1,0 +1,59 @@
+"""What a format of text lines is: a class that reads the lines of one log."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from reconwatch.account import Account
+from reconwatch.events import AnyEvent
+from reconwatch.interest import Lookout
+from reconwatch.sources.textlog.declared import Declared
+from reconwatch.sources.textlog.stamps import Clock
+
+
+class BadLineError(ValueError):
+    """A line of the format that lacks what every event needs; its text is the reason."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the reading of one log knows besides its lines."""
+
+    lookout: Lookout
+    account: Account
+    input: int
+    clock: Clock
+    declared: Declared
+
+
+class LineFormat(ABC):
+    """Reads the lines of one log. May remember what headers said."""
+
+    name: ClassVar[str]
+    """`Event.source`, and how the account calls it: `squid`, `bind`, ..."""
+    holds: ClassVar[frozenset[str]]
+    """Kinds of event that such a log is able to tell."""
+    teaches: ClassVar[bool] = False
+    """It tells what addresses names have, so it is read before logs that connect."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    @classmethod
+    @abstractmethod
+    def recognises(cls, line: str) -> bool:
+        """Whether a line (without syslog's prefix) is surely of this format and no other's."""
+
+    @abstractmethod
+    def read(self, line: str, logged: float | None) -> list[AnyEvent] | None:
+        """The events of a line, wanted or not; None if the line is not of this format.
+
+        `logged`: the time that syslog put in front of it, if any, in UTC epoch seconds. Raises BadLineError.
+        """
+
+    def facts(self, ts: float, client: str, **known: Any) -> dict[str, Any]:
+        """The fields that every event of the log has."""
+        told = {"client_port": None, "server": self.context.declared.server, "server_port": None}
+        return {"ts": ts, "client": client, "source": self.name, "input": self.context.input, **told, **known}
