@@ -44,6 +44,7 @@ from tests.sources.pcap.wire import (
     response,
     udp,
 )
+from tests.sources.test_zeek import tsv
 
 PCAPS = ROOT / "pcaps"
 SERVER = "198.18.7.7"
@@ -466,3 +467,18 @@ def test_little_work_and_one_job_fork_nothing(mixture: Path, monkeypatch: pytest
 def test_one_input_is_read_by_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fork", refused)
     assert run(PCAPS / "modern.pcap", jobs=4)[0]
+
+
+def test_a_scan_by_strangers_is_told_alike_by_who_asks_before_events_are_made_and_by_workers(tmp_path: Path) -> None:
+    """Only the reading of the run's own process asks the detectors of scans before it makes events (`Passerby`)."""
+    rows = [
+        [f"ts={1795493735 + n}", f"uid=C{n}", "id.orig_h=192.0.2.66", f"id.orig_p={40000 + n}", "proto=tcp",
+         f"id.resp_h=203.0.113.{10 + n % 20}", "id.resp_p=22", "conn_state=S0", "history=S"]
+        for n in range(40)
+    ]  # fmt: skip
+    for part in range(2):
+        (tmp_path / f"conn.{part}.log").write_bytes(tsv("conn", *rows[20 * part : 20 * part + 20]))
+    output, warned = run(tmp_path, jobs=1)
+    assert b'"note":"Address_Scan"' in output
+    assert run(tmp_path, jobs=2) == (output, warned)
+    assert run(tmp_path, jobs=1, funnel=False) == (output, warned)

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from reconwatch.account import Account, Warn
 from reconwatch.blindness import Blindness
@@ -106,7 +106,10 @@ class Replay:
 
     def _events(self) -> Generator[AnyEvent, None, None]:
         lookout = Lookout(self.catalog.interest() | self._watched.interest() | interest_of(self.site))
-        shared = Inputs(lookout, self.funnel, self.warn, self.progress, self.jobs, self.worth_workers)
+        shared = Inputs(
+            lookout, self.funnel, self.warn, self.progress, self.jobs, self.worth_workers,
+            passerby=self._passes,
+        )  # fmt: skip
         return read_inputs(self.inputs, shared, self.accounts)
 
     def _sightings(self, events: Iterable[AnyEvent]) -> Iterator[Sighting]:
@@ -127,13 +130,38 @@ class Replay:
 
     def _contact(self, event: Connection, known: bool) -> bool:
         """Count a connection from outside among the contacts; whether there is more to it."""
-        contact = self._probing.contact(event)
+        counted = self._count(
+            event.ts, event.client, event.client_port, event.server, event.server_port, event.proto,
+            event.opening, event.answered, event.established, event.spoke, event.source, event.uid,
+        )  # fmt: skip
+        return self._probing.says_more(event, known) if counted else self._probing.touches_bait(event)
+
+    def _passes(
+        self, ts: float, client: str, client_port: int | None, server: str, server_port: int | None,
+        proto: Literal["tcp", "udp"], opening: bool | None, answered: bool | None, established: bool | None,
+        spoke: bool | None, source: str, uid: str | None,
+    ) -> bool:  # fmt: skip
+        """See `Passerby`: what `notices` does with a stranger's connection."""
+        if not self._probing.is_strangers(client, server):
+            return False
+        contact = self._probing.contact(proto, client_port, server_port, opening, answered, spoke)
         if contact is not None:
-            probing, answered = contact
-            self._contacts.add(
-                event.ts, event.client, event.server, event.proto, event.server_port, probing, answered, event
-            )
-        return self._probing.touches_bait(event) if contact is None else self._probing.says_more(event, known)
+            told = (source, uid, proto, server_port, answered, established, spoke)
+            self._contacts.add(ts, client, server, proto, server_port, *contact, told)
+        return True
+
+    def _count(
+        self, ts: float, client: str, client_port: int | None, server: str, server_port: int | None, proto: str,
+        opening: bool | None, answered: bool | None, established: bool | None, spoke: bool | None, source: str,
+        uid: str | None,
+    ) -> bool:  # fmt: skip
+        """Whether a connection from outside is a contact; then it is counted."""
+        contact = self._probing.contact(proto, client_port, server_port, opening, answered, spoke)
+        if contact is None:
+            return False
+        told = (source, uid, proto, server_port, answered, established, spoke)
+        self._contacts.add(ts, client, server, proto, server_port, *contact, told)
+        return True
 
     def _probe_findings(self, probes: Iterable[AnyEvent]) -> Iterator[Finding]:
         self._probing.one_input = len(self.accounts) == 1

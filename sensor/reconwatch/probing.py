@@ -81,23 +81,30 @@ class Probing:
         """Whether somebody outside did what came to us. `known`: see `knows`, of the client."""
         return not (known and self._site.is_inside(event.client))
 
-    def contact(self, event: Connection) -> tuple[bool, bool] | None:
+    def is_strangers(self, client: str, server: str) -> bool:
+        """Whether a connection came to us from somebody of whom nothing is known, and touched no bait."""
+        return self._site.owns(server) and server not in self._baits.addresses and not self._special.holds(client)
+
+    def contact(
+        self, proto: str, client_port: int | None, server_port: int | None,
+        opening: bool | None, answered: bool | None, spoke: bool | None,
+    ) -> tuple[bool, bool] | None:  # fmt: skip
         """Of a connection from outside: (whether it was no conversation, whether the server answered).
 
         None if it is no opening: a reply, backscatter, the rest of what began before. A datagram from the port of a
         common service to a high one is a reply, whoever a log says began it; who began a conversation between high
         ports (a video conference) nobody can tell of a capture that begins late.
         """
-        if event.proto == "udp":
-            port = event.server_port or 0
-            if event.client_port in REPLYING and port >= 1024 and port != event.client_port:
+        if proto == "udp":
+            port = server_port or 0
+            if client_port in REPLYING and port >= 1024 and port != client_port:
                 return None
-            if event.answered and port >= EPHEMERAL and (event.client_port or 0) >= 1024:
+            if answered and port >= EPHEMERAL and (client_port or 0) >= 1024:
                 return None
-            return event.answered is False, bool(event.answered)
-        if not event.opening:
+            return answered is False, bool(answered)
+        if not opening:
             return None
-        return not event.spoke, bool(event.answered)
+        return not spoke, bool(answered)
 
     def says_more(self, event: Connection, known: bool) -> bool:
         """Whether a connection from outside says more than that it was there: a crawler's, or to a bait."""
@@ -286,7 +293,7 @@ def _facts(event: AnyEvent) -> dict[str, Any]:
 def _evidence(event: AnyEvent) -> Evidence:
     match event:
         case Connection():
-            detail = connection_detail(event)
+            detail = connection_detail(event.proto, event.server_port, event.answered, event.established, event.spoke)
         case DnsAnswer(name=name, qtype=qtype, rcode=rcode):
             said = "an answer" if rcode is None else RCODES.get(rcode, f"code {rcode}")
             detail = f"{said} to {'?' if qtype is None else QTYPES.get(qtype, qtype)} {name}"
@@ -300,22 +307,29 @@ def _evidence(event: AnyEvent) -> Evidence:
     )  # fmt: skip
 
 
-def contact_words(event: Connection) -> tuple[str, str | None, str]:
+Told = tuple[str, str | None, str, int | None, bool | None, bool | None, bool | None]
+"""(source, uid, proto, server_port, answered, established, spoke) of a `Connection`."""
+
+
+def contact_words(told: Told) -> tuple[str, str | None, str]:
     """A connection as evidence: (source, uid, detail)."""
-    return event.source, event.uid, connection_detail(event)
+    source, uid, proto, port, answered, established, spoke = told
+    return source, uid, connection_detail(proto, port, answered, established, spoke)
 
 
-def connection_detail(event: Connection) -> str:
+def connection_detail(
+    proto: str, port: int | None, answered: bool | None, established: bool | None, spoke: bool | None
+) -> str:
     """A connection in words, as far as the source can tell."""
-    if event.proto == "icmp":
+    if proto == "icmp":
         return "ICMP echo request"
-    what = f"{event.proto.upper()} to port {event.server_port}"
-    if event.proto == "udp":
-        return f"{what}{'' if event.answered is not False else ', no answer'}"
-    if event.spoke:
+    what = f"{proto.upper()} to port {port}"
+    if proto == "udp":
+        return f"{what}{'' if answered is not False else ', no answer'}"
+    if spoke:
         return f"{what}, the client spoke"
-    if event.established:
+    if established:
         return f"{what}, opened and left"
-    if event.answered:
+    if answered:
         return f"{what}, open, given up half-way"
     return f"{what}, not answered or refused"

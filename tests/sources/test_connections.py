@@ -39,9 +39,9 @@ def both(reader, *content, funnel=True, **how):
     seeking = Lookout(Interest(networks=EVERYTHING))
     events, account, told = reader(*content, funnel=funnel, lookout=seeking, **how)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(TsvConnections, "read", lambda self, line, position: None)
-        patched.setattr("reconwatch.sources.zeek.log.read_json", lambda line, position: None)
-        patched.setattr("reconwatch.sources.eve.read_flow", lambda line, position: None)
+        patched.setattr(TsvConnections, "read", lambda self, line, position, passerby: None)
+        patched.setattr("reconwatch.sources.zeek.log.read_json", lambda line, position, passerby: None)
+        patched.setattr("reconwatch.sources.eve.read_flow", lambda line, position, passerby: None)
         careful = reader(*content, funnel=funnel, lookout=seeking, **how)
     return (events, account.skipped, told), (careful[0], careful[1].skipped, careful[2])
 
@@ -77,6 +77,39 @@ def test_flow_records_tell_the_same_both_ways(data):
         record[key] = data.draw(st.sampled_from([None, "TCP", "UDP", "ICMP", "tls", "failed", "10.0.0.1", {}, "flow"]))
     short, careful = both(read_eve, json.dumps(record).encode() + b"\n")
     assert short == careful
+
+
+FACTS = (
+    "ts", "client", "client_port", "server", "server_port", "proto", "opening", "answered", "established", "spoke",
+    "source", "uid",
+)  # fmt: skip
+
+
+def passing(reader, *content, funnel=True, **how):
+    """(what a passer-by's taker was told, the events that were made all the same)."""
+    told = []
+    seeking = Lookout(Interest(networks=EVERYTHING))
+    seeking.passerby = lambda *facts: told.append(facts) is None
+    events, account, _ = reader(*content, funnel=funnel, lookout=seeking, **how)
+    assert account.events == len(told) + len(events)
+    return told, events
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(rows, min_size=1, max_size=4), st.booleans())
+def test_who_takes_passers_by_is_told_what_their_events_would_say(rows, funnel):
+    content = tsv("conn", *[[f"{column}={value}" for column, value in row.items()] for row in rows])
+    events = read(content, funnel=funnel, lookout=Lookout(Interest(networks=EVERYTHING)))[0]
+    told, left = passing(read, content, funnel=funnel)
+    assert sorted(map(str, told + [tuple(getattr(each, fact) for fact in FACTS) for each in left])) == sorted(
+        str(tuple(getattr(each, fact) for fact in FACTS)) for each in events
+    )
+
+
+def test_a_flow_record_of_a_passer_by_makes_no_event():
+    content = json.dumps(flow()).encode() + b"\n"
+    (event,) = read_eve(content, lookout=Lookout(Interest(networks=EVERYTHING)))[0]
+    assert passing(read_eve, content) == ([tuple(getattr(event, fact) for fact in FACTS)], [])
 
 
 @pytest.mark.parametrize("port", ["+43", " 43", "4_3", "043", "\u0664\u0663", "43.0"])

@@ -196,12 +196,11 @@ class Contacts:
         if not probing and day.crowd is not None and day.crowd.passes(client, address) and client not in day.sources:
             return
         key = network_of(client) if ":" in client else client
-        contact = First(number, ts, client, server, probing, told)
         seen = day.sources.get(key)
         if seen is None:
             earlier = day.once.get(key)
             if earlier is None and key not in day.busy:
-                day.once[key] = contact
+                day.once[key] = First(number, ts, client, server, probing, told)
                 if len(day.once) > MOST_ONCE:
                     self._fold(day)
                 return
@@ -216,11 +215,10 @@ class Contacts:
                 return
             if earlier is not None:
                 del day.once[key]
-                self._note(seen, earlier)
-        self._note(seen, contact)
+                self._note(seen, *earlier)
+        self._note(seen, number, ts, client, server, probing, told)
 
-    def _note(self, seen: Seen, contact: First) -> None:
-        number, ts, client, server, probing, told = contact
+    def _note(self, seen: Seen, number: int, ts: float, client: str, server: str, probing: bool, told: Any) -> None:
         contacts = seen.probed if probing else seen.visited
         before = contacts.get(number)
         seen.total += 1
@@ -288,7 +286,7 @@ class Contacts:
     def alone(self, first: First) -> Seen:
         """What a source did that came once."""
         seen = Seen()
-        self._note(seen, first)
+        self._note(seen, *first)
         self._kept -= 1  # it is not kept like the others
         return seen
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest
-from reconwatch.interest import Lookout
+from reconwatch.interest import Lookout, Passed
 from reconwatch.sources.eve_flow import read_flow, service, tcp_facts, udp_facts
 from reconwatch.sources.eve_record import Dns, Http, Quic, Record, Resource, rcode_number, type_number
 from reconwatch.sources.jsonlines import NotJsonError, decoded, suspects
@@ -83,7 +83,7 @@ class EveSource:
 
     def __iter__(self) -> Iterator[AnyEvent]:
         account, lookout, position = self._account, self._opening.lookout, self._opening.input
-        wants_connection = lookout.wants_connection
+        wants_connection, passerby = lookout.wants_connection, lookout.passerby
         for number, block in enumerate(Blocks(self._opening.stream, account)):
             if number % WHOLE_EVERY == 0:
                 self._note_types(block)
@@ -93,8 +93,11 @@ class EveSource:
                     self._check(block, done, start)
                 done = end + 1
                 line = block.line(start, end)
-                connection = read_flow(line, position)
-                if connection is None:
+                connection = read_flow(line, position, passerby)
+                if connection is Passed.BY:
+                    account.events += 1
+                    account.holds.add("conn")
+                elif connection is None:
                     for told in self._read(block, start, line):
                         if lookout.wants(told.event) and self._once.admits(told):
                             account.events += 1

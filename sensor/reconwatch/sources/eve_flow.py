@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from reconwatch.events import Connection
+from reconwatch.interest import Passed, Passerby
 from reconwatch.sources.eve_record import Flow, Tcp
 from reconwatch.sources.spelling import canonical, epoch
 
@@ -39,8 +40,11 @@ class _Record(msgspec.Struct, gc=False):
 _decoder = msgspec.json.Decoder(_Record)
 
 
-def read_flow(line: bytes, position: int) -> Connection | None:
-    """The event of a flow record; None for what has to be read with care: other records, damage."""
+def read_flow(line: bytes, position: int, passerby: Passerby | None) -> Connection | Passed | None:
+    """The event of a flow record, or that a passer-by needs none.
+
+    None for what has to be read with care: other records, damage.
+    """
     if b'"flow"' not in line:
         return None
     try:
@@ -51,6 +55,15 @@ def read_flow(line: bytes, position: int) -> Connection | None:
     client, server = canonical(record.src_ip), canonical(record.dest_ip)
     if ts is None or client is None or server is None:
         return None
+    facts = tcp_facts(record.tcp, record.app_proto) if record.proto == "TCP" else udp_facts(record.flow)
+    uid = None if record.flow_id is None else str(record.flow_id)
+    if passerby is not None:
+        told = facts.get
+        if passerby(
+            ts, client, record.src_port, server, record.dest_port, facts["proto"],
+            told("opening"), told("answered"), told("established"), told("spoke"), "eve/flow", uid,
+        ):  # fmt: skip
+            return Passed.BY
     return Connection(
         ts=ts,
         client=client,
@@ -59,9 +72,9 @@ def read_flow(line: bytes, position: int) -> Connection | None:
         server_port=record.dest_port,
         source="eve/flow",
         input=position,
-        uid=None if record.flow_id is None else str(record.flow_id),
+        uid=uid,
         service=service(record.app_proto),
-        **(tcp_facts(record.tcp, record.app_proto) if record.proto == "TCP" else udp_facts(record.flow)),
+        **facts,
     )
 
 

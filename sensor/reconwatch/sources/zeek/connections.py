@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from reconwatch.events import Connection
+from reconwatch.interest import Passed, Passerby
 from reconwatch.sources.sieve import LONGEST_PORT
 from reconwatch.sources.spelling import LAST_TIME, canonical
 
@@ -76,8 +77,9 @@ def connection(
     state: str | None,
     history: str | None,
     position: int,
-) -> Connection | None:
-    """The event; None for what has to be read with care."""
+    passerby: Passerby | None,
+) -> Connection | Passed | None:
+    """The event, or that a passer-by needs none; None for what has to be read with care."""
     if client is None or server is None or not 0 <= ts < LAST_TIME:
         return None
     client, server = canonical(client), canonical(server)
@@ -87,15 +89,24 @@ def connection(
         return None
     if proto == "tcp":
         opening, answered, established, spoke = handshake(history, state)
+        if passerby is not None and passerby(
+            ts, client, client_port, server, server_port, "tcp", opening, answered, established, spoke, "zeek/conn", uid
+        ):
+            return Passed.BY
         return Connection(
             ts=ts, client=client, client_port=client_port, server=server, server_port=server_port, source="zeek/conn",
             input=position, uid=uid, proto="tcp", opening=opening, answered=answered, established=established,
             spoke=spoke, service=service,
         )  # fmt: skip
     if proto == "udp":
+        answered = replied(history, state)
+        if passerby is not None and passerby(
+            ts, client, client_port, server, server_port, "udp", None, answered, None, None, "zeek/conn", uid
+        ):
+            return Passed.BY
         return Connection(
             ts=ts, client=client, client_port=client_port, server=server, server_port=server_port, source="zeek/conn",
-            input=position, uid=uid, proto="udp", answered=replied(history, state), service=service,
+            input=position, uid=uid, proto="udp", answered=answered, service=service,
         )  # fmt: skip
     return None
 
@@ -112,8 +123,11 @@ class TsvConnections:
         self._unset = unset
         self._empty = empty
 
-    def read(self, line: bytes, position: int) -> Connection | None:
-        """The event of a row; None for what has to be read with care: escapes, whatever is no number, headers."""
+    def read(self, line: bytes, position: int, passerby: Passerby | None) -> Connection | Passed | None:
+        """The event of a row, or that a passer-by needs none.
+
+        None for what has to be read with care: escapes, whatever is no number, headers.
+        """
         if b"\\" in line:
             return None
         try:
@@ -141,6 +155,7 @@ class TsvConnections:
                 state if state != unset else None,
                 history if history != unset else None,
                 position,
+                passerby,
             )
         except ValueError:
             return None
@@ -167,8 +182,11 @@ class _Row(msgspec.Struct, gc=False, rename={
 _decoder = msgspec.json.Decoder(_Row)
 
 
-def read_json(line: bytes, position: int) -> Connection | None:
-    """The event of a JSON row of conn.log; None for what has to be read with care: other logs, lists, other keys."""
+def read_json(line: bytes, position: int, passerby: Passerby | None) -> Connection | Passed | None:
+    """The event of a JSON row of conn.log, or that a passer-by needs none.
+
+    None for what has to be read with care: other logs, lists, other keys.
+    """
     if b'"conn_state"' not in line:
         return None
     try:
@@ -177,5 +195,5 @@ def read_json(line: bytes, position: int) -> Connection | None:
         return None
     return connection(
         row.ts, row.uid, row.orig_h, row.orig_p, row.resp_h, row.resp_p,
-        row.proto, row.service, row.conn_state, row.history, position,
+        row.proto, row.service, row.conn_state, row.history, position, passerby,
     )  # fmt: skip

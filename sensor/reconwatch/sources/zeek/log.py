@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from reconwatch.events import AnyEvent, Connection
+from reconwatch.interest import Passed, Passerby
 from reconwatch.sources.jsonlines import NotJsonError, decoded, suspects
 from reconwatch.sources.lines import Block, Blocks
 from reconwatch.sources.sieve import EveryLine, Layout, Sifting, sieve_for
@@ -48,14 +49,15 @@ class ZeekSource:
         self._teller = Teller(opening.lookout, opening.account, opening.input)
         self._sieves: dict[Layout, Sifting] = {}
         self._sieve: Sifting = EveryLine()
-        self._connections: Callable[[bytes, int], Connection | None] | None = None
+        self._connections: Callable[[bytes, int, Passerby | None], Connection | Passed | None] | None = None
         self._lay_out(self._header)
         self._names: list[str] = []
         self._account.dialect = f"zeek {form}"
 
     def __iter__(self) -> Iterator[AnyEvent]:
         account, position = self._account, self._opening.input
-        wants, wants_connection = self._opening.lookout.wants, self._opening.lookout.wants_connection
+        lookout = self._opening.lookout
+        wants, wants_connection, passerby = lookout.wants, lookout.wants_connection, lookout.passerby
         for block in Blocks(self._opening.stream, account):
             self._note_kinds(block)
             todo: Block | None = block
@@ -66,8 +68,11 @@ class ZeekSource:
                         self._check(todo, done, start)
                     done = end + 1
                     line = todo.line(start, end)
-                    connection = self._connections(line, position) if self._connections is not None else None
-                    if connection is None:
+                    read = self._connections
+                    connection = read(line, position, passerby) if read is not None else None
+                    if connection is Passed.BY:
+                        account.events += 1
+                    elif connection is None:
                         for event in self._events(todo, start, line):
                             if wants(event):
                                 account.events += 1
