@@ -48,8 +48,9 @@ def test_every_option_the_readme_names_exists() -> None:
 
 def test_every_note_in_the_readme_has_a_detector() -> None:
     from reconwatch.detectors import DETECTORS, PROBE_DETECTORS
+    from reconwatch.detectors.certificate_exposed import CertificateExposed
     from reconwatch.detectors.scans import Scans
 
     told = README.partition("| note |")[2].partition("\n\n")[0]
-    notes = {each.note for each in (*DETECTORS, *PROBE_DETECTORS)} | set(Scans.thresholds)
+    notes = {each.note for each in (*DETECTORS, *PROBE_DETECTORS, CertificateExposed)} | set(Scans.thresholds)
     assert set(re.findall(r"^\| `(\w+)`", told, re.MULTILINE)) == notes

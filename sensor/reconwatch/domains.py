@@ -102,3 +102,12 @@ def _u_label(label: str) -> str:
         return idna.decode(label)
     except idna.IDNAError:
         return label
+
+
+def registrable(name: str) -> tuple[str, str]:
+    """(the label that somebody registered, the public suffix behind it) of a name; ("", name) if it has none."""
+    private = _suffixes(name.rpartition(".")[2], registries_only=True).privatesuffix(name)
+    if not private:
+        return "", name
+    label, _, suffix = private.partition(".")
+    return label, suffix

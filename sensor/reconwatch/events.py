@@ -125,7 +125,28 @@ class Connection(Event, frozen=True, gc=False, tag="conn"):
     """Application protocol if the source knows it, as Zeek spells it: `ssl`, `http`, `dns`, ..."""
 
 
-AnyEvent = DnsQuery | DnsAnswer | Hello | HttpRequest | WhoisQuery | Connection
+class Certificate(Event, frozen=True, gc=False, tag="certificate"):
+    """A certificate, as a log of certificate transparency (RFC 6962) holds it or as a server sent it.
+
+    `ts` is when it was published, as far as is known: when the log took it; else when it became valid, which is hours
+    at most before. Of a log's entry, and of what Zeek keeps apart from its connection, `client` is "" and `server`
+    None.
+    """
+
+    kind: ClassVar[str] = "certificate"
+    names: tuple[str, ...]
+    """Host names, lower-case A-labels; `*.` in front of those that stand for all names of a zone."""
+    issuer: str | None = None
+    """A distinguished name as text, or how the input calls the authority."""
+    serial: str | None = None
+    """Upper-case hexadecimal without colons and leading zeros: one for a certificate and its precertificate."""
+    published: bool = False
+    """A log holds it; else somebody was seen to be sent it."""
+    seen: float | None = None
+    """When it was sent, if it was."""
+
+
+AnyEvent = DnsQuery | DnsAnswer | Hello | HttpRequest | WhoisQuery | Connection | Certificate
 
 
 def told_name(event: Event) -> str | None:

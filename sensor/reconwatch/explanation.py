@@ -176,8 +176,10 @@ def _facts(explanation: Explanation) -> Iterable[str]:
     notice = explanation.notice
     actor = notice.actor
     yield f"verdict    {notice.verdict}, score {notice.score}"
-    yield f"actor      {actor.ip} ({', '.join(actor.role)})" + (
-        "; stands for its clients" if actor.stands_for_others else ""
+    yield (
+        f"actor      {actor.ip} ({', '.join(actor.role)})" + ("; stands for its clients" * actor.stands_for_others)
+        if actor.ip
+        else "actor      nobody was seen"
     )
     if actor.trusted is not None:
         yield f"trusted    {actor.trusted}"
@@ -213,7 +215,7 @@ def _tree(explanation: Explanation) -> Iterable[str]:
 def _shown(number: int, item: Evidence) -> str:
     host = f" {item.host}" if item.host else ""
     uid = f" {item.uid}" if item.uid else ""
-    ends = f"{item.src} -> {item.dst}" if item.dst is not None else item.src
+    ends = " -> ".join(end for end in (item.src, item.dst) if end is not None) or "nobody seen"
     return f"[{number}] {rfc3339(item.ts)} {item.kind} {ends}{host}: {item.detail}  ({item.source}{uid})"
 
 

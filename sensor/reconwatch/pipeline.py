@@ -16,21 +16,26 @@ from reconwatch.catalog.reverse import reverse_service
 from reconwatch.catalog.world import Facts, Tool, World
 from reconwatch.desk import Desk
 from reconwatch.detectors import detectors, probe_detectors
+from reconwatch.detectors.certificate_exposed import CertificateExposed
 from reconwatch.detectors.contacts import Contacts
 from reconwatch.detectors.joining import Joining
 from reconwatch.detectors.runner import Runner
 from reconwatch.detectors.scans import Scans
-from reconwatch.events import AnyEvent, Connection, DnsQuery, told_name
+from reconwatch.events import AnyEvent, Certificate, Connection, DnsQuery, told_name
 from reconwatch.interest import Lookout
 from reconwatch.meet import Meet
 from reconwatch.notices import Finding, Notice
 from reconwatch.ordering import Sorter
 from reconwatch.probing import Probing, contact_words, interest_of
 from reconwatch.prose import counted
+from reconwatch.published import Publishing
 from reconwatch.sift import Sift
-from reconwatch.sightings import Probe, Sighting
+from reconwatch.sightings import Exposed, Probe, Sighting
 from reconwatch.site import Site
 from reconwatch.sources.inputs import WORTH_WORKERS, Inputs, read_inputs
+
+MOST_EXPOSED = 100_000
+"""Names of ours that certificates made known, at 500 bytes each; only they are told to be probed after it."""
 
 CONNECTING = frozenset({"tls", "http", "conn"})
 """Kinds of event that show a service was used: where an input holds them, a resolved name alone is no use."""
@@ -82,9 +87,13 @@ class Replay:
         with (
             Sorter[AnyEvent](AnyEvent, _when) as events,
             Sorter[AnyEvent](AnyEvent, _when) as probes,
+            Sorter[AnyEvent](AnyEvent, _when) as certificates,
             closing(self._events()) as told,
         ):
             for event in told:
+                if isinstance(event, Certificate):
+                    certificates.add(event)
+                    continue
                 if self._probing.comes_to_us(event):
                     known = self._probing.knows(event.client)
                     if self._probing.from_outside(event, known):
@@ -99,7 +108,12 @@ class Replay:
                 for sighting in self._sightings(events):
                     sightings.add(sighting)
                 with Sorter[Notice](Notice, lambda n: (n.ts, n.note, n.services, n.id)) as notices:
-                    found = chain(self._findings(sightings), self._probe_findings(probes), self._scans.findings())
+                    found = chain(
+                        self._publications(certificates),  # first: probes are judged by what was known of a name
+                        self._findings(sightings),
+                        self._probe_findings(probes),
+                        self._scans.findings(),
+                    )
                     for notice in _last_words(self._joined(found)):
                         notices.add(notice)
                     yield from notices
@@ -163,9 +177,29 @@ class Replay:
         self._contacts.add(ts, client, server, proto, server_port, *contact, told)
         return True
 
+    def _publications(self, certificates: Iterable[AnyEvent]) -> Iterator[Finding]:
+        """What certificates say of us; our names that they made known are noted, each with the first time."""
+        runner, publishing = Runner((CertificateExposed(),)), Publishing(self.site)
+        exposed = self._probing.exposed
+        for event in certificates:
+            assert isinstance(event, Certificate)
+            publication = publishing.publication(event)
+            if publication is None:
+                continue
+            for target in publication.names:
+                if len(exposed) < MOST_EXPOSED and not target.value.startswith("*"):
+                    exposed.setdefault(target.value, Exposed(event.ts, event.source, event.published))
+            yield from runner.advance(publication.ts)
+            yield from runner.observe(publication)
+        yield from runner.close()
+
     def _probe_findings(self, probes: Iterable[AnyEvent]) -> Iterator[Finding]:
         self._probing.one_input = len(self.accounts) == 1
+        watched = False
         for probe in self._probing.probes(probes):
+            if not watched:
+                watched = True
+                self._probing.watched_since(probe.ts)
             self.watch_probe(probe)
             yield from self._probe_runner.advance(probe.ts)
             yield from self._probe_runner.observe(probe)

@@ -14,11 +14,13 @@ from itertools import chain
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import Any, Literal
 
+from msgspec import structs
+
 from reconwatch.catalog.world import Facts, Scanner, World
 from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, told_name
 from reconwatch.interest import Interest
 from reconwatch.sift import QTYPES, evidence_of, to_port, witness_kind
-from reconwatch.sightings import Actor, Bait, Evidence, Probe, Scanned, Sought, Target
+from reconwatch.sightings import Actor, Bait, Evidence, Exposed, Probe, Scanned, Sought, Target
 from reconwatch.site import Canary, Network, Site
 from reconwatch.targets import unreversed
 from reconwatch.visits import Witnessed
@@ -30,6 +32,9 @@ REPLYING = frozenset({*range(1, 1024), 1434, 1900, 3283, 3478, 3702, 5353, 5683,
 
 EPHEMERAL = 32_768
 """Ports from here on are those of clients (Linux; others begin higher)."""
+
+WATCHED_BEFORE = 3600.0
+"""Seconds for which a name went unvisited before it is said to have been unknown."""
 
 REVERSE_ZONES = {".in-addr.arpa": 4, ".ip6.arpa": 6}
 
@@ -56,6 +61,8 @@ class Probing:
         self.one_input = False
         """There is nobody to tell an event a second time."""
         self.scanned = lru_cache(maxsize=65_536)(self._scanned)
+        self.exposed: dict[str, Exposed] = {}
+        """Our names that certificates made known."""
         self._reverse = lru_cache(maxsize=4_096)(self._reversed)
 
     @property
@@ -116,6 +123,12 @@ class Probing:
         """Whether a bait is in it, whoever did it."""
         return self._baits.some and any(self._baits.touched(event))
 
+    def watched_since(self, first: float) -> None:
+        """The inputs hold probes from a time on: who came to a name before it was known would have been seen."""
+        for name, exposed in self.exposed.items():
+            if first + WATCHED_BEFORE <= exposed.ts:
+                self.exposed[name] = structs.replace(exposed, watched=True)
+
     def probes(self, events: Iterable[AnyEvent]) -> Iterator[Probe]:
         """The probes among events, each once however many inputs told it."""
         if self.one_input:
@@ -146,6 +159,7 @@ class Probing:
             scanner=self.scanned(event.client, agent),
             inside=self._site.is_inside(event.client),
             canaries=tuple(self._baits.touched(event)),
+            exposed=self.exposed.get(name) if name else None,
             **(self._asked(event) if isinstance(event, HttpRequest) else _facts(event)),
         )
 

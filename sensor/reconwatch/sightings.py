@@ -60,7 +60,8 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
     source: str
     """The source that told it; other witnesses are appended with `+`: `capture+zeek/http`."""
     uid: str | None
-    src: str
+    src: str | None
+    """None: nobody was seen (an entry of a log)."""
     dst: str | None
     host: str | None
     detail: str
@@ -68,7 +69,16 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
     @property
     def place(self) -> Place:
         """By time, then by all of its content, so that evidence sorts alike whatever the order of its arrival."""
-        return (self.ts, self.kind, self.src, self.dst or "", self.host or "", self.detail, self.source, self.uid or "")
+        return (
+            self.ts,
+            self.kind,
+            self.src or "",
+            self.dst or "",
+            self.host or "",
+            self.detail,
+            self.source,
+            self.uid or "",
+        )
 
 
 class Walk(msgspec.Struct, frozen=True, gc=False):
@@ -165,6 +175,45 @@ class Sought(msgspec.Struct, frozen=True):
     """No server has it: the scanner tests how the server answers."""
 
 
+class Exposed(msgspec.Struct, frozen=True):
+    """How a name of ours became known to whoever reads certificate transparency logs."""
+
+    ts: float
+    source: str
+    """Who told: `crt.sh`, `zeek/x509`, ..."""
+    published: bool
+    """A log told; else the certificate was seen on its way, and it is taken that its authority published it."""
+    watched: bool = False
+    """The inputs hold probes from before: who came before would have been seen."""
+
+
+class Alike(msgspec.Struct, frozen=True):
+    """A name that resembles one of ours."""
+
+    name: str
+    domain: str
+    """Ours."""
+    how: str
+    points: int
+
+
+class Publication(msgspec.Struct, frozen=True, tag_field="type", tag="publication"):
+    """A certificate that says something of us. Pure data: a function of the event and site."""
+
+    ts: float
+    names: tuple[Target, ...]
+    """Of ours, as it spells them."""
+    alike: tuple[Alike, ...]
+    baits: tuple[Bait, ...]
+    issuer: str | None
+    serial: str | None
+    unexpected: bool
+    """By none of the authorities that the site says it uses."""
+    published: bool
+    """A log holds it."""
+    evidence: Evidence
+
+
 class Probe(msgspec.Struct, frozen=True, tag_field="type", tag="probe"):
     """One thing that somebody outside did to an asset of ours. Pure data: a function of the event, catalog and site."""
 
@@ -181,6 +230,8 @@ class Probe(msgspec.Struct, frozen=True, tag_field="type", tag="probe"):
     """The server name, host or asked name; None if there was none."""
     zone: str | None = None
     """Our domain that the name is, or is under."""
+    exposed: Exposed | None = None
+    """How the name became known, within days of the probe."""
     proto: str | None = None
     """Of a connection, and of what goes over one."""
     opening: bool | None = None

@@ -72,6 +72,8 @@ class Owned(msgspec.Struct, frozen=True):
     """Others', that may transfer our zones."""
     hosted: bool = False
     """Our names also live on addresses that are not ours."""
+    issuers: tuple[str, ...] = ()
+    """Words of the names of the certificate authorities that we use, lower-case; empty: nobody said."""
 
 
 class Trust(msgspec.Struct, frozen=True):
@@ -352,6 +354,7 @@ def _site(model: SiteModel, document: Document, warnings: tuple[Problem, ...]) -
             nameservers=_once(owned.nameservers),
             secondaries=_once(owned.secondaries),
             hosted=owned.hosted,
+            issuers=tuple(issuer.lower() for issuer in owned.issuers),
         ),
         inside=PRIVATE if model.inside is None else _once(model.inside),
         roles=Roles(*(_once(getattr(model.roles, key)) for key in ROLES)),

@@ -301,6 +301,8 @@ owned:
   secondaries: []
   # true if our names also live on addresses that are not ours (CDN, cloud): then their names are looked for everywhere.
   hosted: false
+  # Words of the names of the certificate authorities that we use, such as [Let's Encrypt]: others' are then told.
+  issuers: []
 
 # Networks whose hosts are ours to watch. Without this key: the private and unique-local ranges.
 {inside}

@@ -27,6 +27,7 @@ class _Kept(msgspec.Struct, frozen=True, array_like=True):
     asns: tuple[int, ...]
     brands: tuple[str, ...]
     hosted: bool
+    issuers: tuple[str, ...]
     networks: tuple[Written, ...]
     """Ours, nameservers, secondaries, inside; then of each role."""
     trusted: tuple[tuple[str, str, datetime.date | None, datetime.date | None, tuple[Direction, ...]], ...]
@@ -54,7 +55,7 @@ def encode(site: Site) -> bytes | None:
     owned = site.owned
     roles = (getattr(site.roles, key) for key in Roles.__struct_fields__)
     values = (
-        owned.domains, owned.asns, owned.brands, owned.hosted,
+        owned.domains, owned.asns, owned.brands, owned.hosted, owned.issuers,
         (owned.ranges, owned.nameservers, owned.secondaries, site.inside, *roles),
         tuple((trust.who, trust.reason, trust.since, trust.until, trust.directions) for trust in site.trusted),
         site.canaries, site.sources, site.sinks, site.intel, site.thresholds, site.path, site.warnings,
@@ -72,7 +73,7 @@ def decode(raw: bytes) -> Site:
     kept = _DECODER.decode(raw)
     ranges, nameservers, secondaries, inside, *roles = (tuple(map(ip_network, each)) for each in kept.networks)
     return Site(
-        owned=Owned(kept.domains, ranges, kept.asns, kept.brands, nameservers, secondaries, kept.hosted),
+        owned=Owned(kept.domains, ranges, kept.asns, kept.brands, nameservers, secondaries, kept.hosted, kept.issuers),
         inside=inside,
         roles=Roles(*roles),
         trusted=tuple(Trust(ip_network(who), why, since, until, ways) for who, why, since, until, ways in kept.trusted),

@@ -215,6 +215,7 @@ class OwnedModel(Section):
     nameservers: list[AnyNetwork] = []
     secondaries: list[AnyNetwork] = []
     hosted: bool = False
+    issuers: list[Text] = []
 
 
 class RolesModel(Section):

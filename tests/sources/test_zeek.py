@@ -277,7 +277,7 @@ def test_a_log_renamed_by_a_filter_is_known_by_its_columns():
         ("sip", "ts uid id.orig_h id.orig_p id.resp_h id.resp_p trans_depth method uri request_path user_agent"),
         ("software", "ts host host_p software_type name version.major"),
         ("smtp", "ts uid id.orig_h id.orig_p id.resp_h id.resp_p trans_depth helo path user_agent tls"),
-        ("x509", "ts fingerprint certificate.subject"),
+        ("ocsp", "ts id hashAlgorithm issuerNameHash serialNumber certStatus"),
         ("weird", "ts uid id.orig_h id.orig_p id.resp_h id.resp_p name"),
     ],
 )

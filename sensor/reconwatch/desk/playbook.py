@@ -18,6 +18,14 @@ CHECKS = {
         "See in the web server's log what {targets} answered; a scan of ours belongs under trusted in site.yaml",
         "Look for requests by {actor} after the probes, to what they found",
     ),
+    "Certificate_Exposed": (
+        "Ask who of ours requested the certificate; the authority's name belongs under owned.issuers if it is ours",
+        "See what the name shows and where it points: a copy of our pages, a mail server, nothing yet",
+    ),
+    "Exposed_Name_Probed": (
+        "See what answers under {targets}, and whether the world needs to reach it",
+        "Look for what {actor} did next, and for the other names that were published with it",
+    ),
     "Database_Lookup": (),
     "Targeted_Search": (
         "Ask the owner of {actor} what the search was for",
@@ -64,6 +72,12 @@ CHECKS = {
 """Note -> the first line's checks, for `investigate` and above."""
 
 ACTIONS = {
+    "Certificate_Exposed": (
+        "Hand over with the evidence; have the certificate revoked by its authority, and publish CAA records",
+    ),
+    "Exposed_Name_Probed": (
+        "Hand over with the evidence; take from public view what is not ready, and use a wildcard next time",
+    ),
     "Address_Scan": ("Hand over with the evidence; block {actor} at the border while it is looked into",),
     "Port_Scan": ("Hand over with the evidence; block {actor} at the border while it is looked into",),
     "Canary_Touched": (

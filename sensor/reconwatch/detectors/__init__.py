@@ -12,6 +12,7 @@ from reconwatch.detectors.database_lookup import DatabaseLookup
 from reconwatch.detectors.detector import Detector, Key, Threshold
 from reconwatch.detectors.dns_enumeration import DnsEnumeration
 from reconwatch.detectors.enumeration_sweep import EnumerationSweep, Likely
+from reconwatch.detectors.exposed_name_probed import ExposedNameProbed
 from reconwatch.detectors.name_probe import NameProbe
 from reconwatch.detectors.probed import ProbeDetector
 from reconwatch.detectors.recon_tool import ReconTool
@@ -43,6 +44,7 @@ PROBE_DETECTORS: tuple[type[ProbeDetector[Any]], ...] = (
     NameProbe,
     ServiceProbe,
     CanaryTouched,
+    ExposedNameProbed,
 )
 """Of single probes; scans are told from contacts (`scans.Scans`)."""
 

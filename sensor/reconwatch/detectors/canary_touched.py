@@ -96,7 +96,7 @@ class CanaryTouched(ProbeDetector[Touches]):
             evidence=tuple(state.evidence.items),
             evidence_total=state.evidence.total,
             targets=tuple(state.targets.items),
-            techniques=(_leak(bait),),
+            techniques=(leak_of(bait),),
             direction="lookup" if state.inside else "probe",
         )
 
@@ -137,7 +137,7 @@ def _softened(state: Touches) -> tuple[Reason, ...]:
     return (Reason(-45, f"it is a crawler of {state.crawler}: that is the leak at work, and no intruder yet"),)
 
 
-def _leak(bait: Bait) -> str:
+def leak_of(bait: Bait) -> str:
     """The sub-technique of the database that gave the bait away."""
     words = "".join(c if c.isalnum() or c == "." else " " for c in (bait.planted or "").lower()).split()
     for technique, beginnings in LEAKS:

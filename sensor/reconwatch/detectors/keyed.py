@@ -10,7 +10,7 @@ import msgspec
 
 from reconwatch.detectors.detector import Key, Threshold
 from reconwatch.notices import Finding, Reason, notice_id
-from reconwatch.sightings import Actor, Evidence, Probe, Sighting, Target
+from reconwatch.sightings import Actor, Evidence, Probe, Publication, Sighting, Target
 from reconwatch.windows import Ends, Smallest
 
 
@@ -53,7 +53,7 @@ class Words(msgspec.Struct, frozen=True):
 
 
 G = TypeVar("G", bound=Kept)
-Item = TypeVar("Item", bound=Sighting | Probe)
+Item = TypeVar("Item", bound=Sighting | Probe | Publication)
 
 
 class KeyedDetector(ABC, Generic[G, Item]):

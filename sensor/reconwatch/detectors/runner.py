@@ -10,9 +10,9 @@ import msgspec
 from reconwatch.detectors.detector import Detector, Key
 from reconwatch.notices import Finding
 from reconwatch.shelf import MOST_VALUES, Shelf
-from reconwatch.sightings import Probe, Sighting
+from reconwatch.sightings import Probe, Publication, Sighting
 
-Item = TypeVar("Item", bound=Sighting | Probe)
+Item = TypeVar("Item", bound=Sighting | Probe | Publication)
 
 
 class Runner(Generic[Item]):

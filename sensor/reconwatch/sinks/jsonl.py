@@ -50,7 +50,7 @@ def _only(values: tuple[str, ...]) -> str | None:
 
 def _actor(actor: Actor) -> dict[str, Any]:
     return {
-        "ip": actor.ip,
+        "ip": actor.ip or None,
         "role": list(actor.role),
         "trusted": actor.trusted,
         "user": actor.user,
@@ -106,10 +106,24 @@ class _EvidenceLine(msgspec.Struct, frozen=True):
     kind: str
     source: str
     uid: str | None
-    src: str
+    src: str | None
     dst: str | None
     host: str | None
     detail: str
+
+
+class _ActorLine(msgspec.Struct, frozen=True):
+    """An `Actor`, whose address is null if nobody was seen."""
+
+    ip: str | None
+    role: tuple[str, ...] = ("host",)
+    trusted: str | None = None
+    user: str | None = None
+    host: str | None = None
+    mac: str | None = None
+    sensor: str | None = None
+    vlan: int | None = None
+    members: tuple[str, ...] = ()
 
 
 class _NoticeLine(msgspec.Struct, frozen=True):
@@ -121,7 +135,7 @@ class _NoticeLine(msgspec.Struct, frozen=True):
     ts: str
     note: str
     direction: Literal["lookup", "probe"]
-    actor: Actor
+    actor: _ActorLine
     services: tuple[str, ...]
     techniques: tuple[str, ...]
     targets: tuple[Target, ...]
@@ -193,7 +207,7 @@ def _notice(line: _NoticeLine) -> Notice:
         ts=_time("ts", line.ts),
         note=line.note,
         direction=line.direction,
-        actor=line.actor,
+        actor=Actor(**{**msgspec.structs.asdict(line.actor), "ip": line.actor.ip or ""}),
         services=line.services,
         techniques=line.techniques,
         targets=line.targets,

@@ -168,11 +168,15 @@ def _who_did_what(notice: Notice) -> str:
     return f"{_who(notice.actor)} → {what}" if what else _who(notice.actor)
 
 
+NOBODY = "nobody seen"
+"""Who asked for a certificate stands in no log."""
+
+
 def _who(actor: Actor) -> str:
     marks = [role for role in actor.role if role != "host"]
     if actor.trusted is not None:
         marks.append("trusted")
-    return f"{actor.ip} ({', '.join(marks)})" if marks else actor.ip
+    return f"{actor.ip} ({', '.join(marks)})" if marks else actor.ip or NOBODY
 
 
 def _counted(notice: Notice) -> str:
@@ -214,7 +218,7 @@ def _details(notice: Notice, console: Console) -> Iterable[Text]:
 
 
 def _who_in_full(actor: Actor) -> str:
-    parts = [f"{actor.ip} ({', '.join(actor.role)})" if actor.role != ("host",) else actor.ip]
+    parts = [f"{actor.ip} ({', '.join(actor.role)})" if actor.role != ("host",) else actor.ip or NOBODY]
     if actor.stands_for_others:
         parts.append("stands for its clients")
     named = (("user", actor.user), ("host", actor.host), ("mac", actor.mac), ("sensor", actor.sensor))

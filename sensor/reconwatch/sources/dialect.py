@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from reconwatch.sources.ct import is_ct
 from reconwatch.sources.spelling import epoch, plausible
 from reconwatch.sources.textlog.declared import Declared
 from reconwatch.sources.zeek.row import kind_of
@@ -29,6 +30,7 @@ class Dialect(Enum):
     ZEEK_TSV = "zeek tsv"
     ZEEK_JSON = "zeek json"
     EVE = "eve"
+    CT = "certificate transparency"
     TEXT = "text log"
 
 
@@ -38,6 +40,7 @@ _PCAP_MAGICS = frozenset({
 })  # fmt: skip
 _PCAPNG_MAGIC = b"\x0a\x0d\x0d\x0a"
 _ZEEK_HEADER = re.compile(rb"#(?:separator|fields|path)[^A-Za-z0-9]")
+_CT_HEAD = 8 * 1024
 _LINES_TRIED = 20
 """A rotated or damaged file may begin with half a line."""
 
@@ -59,6 +62,8 @@ def recognise(head: bytes, declared: Declared | None = None) -> Dialect | None:
         if dialect is not None:
             return dialect
     # One line longer than the head, such as EVE's statistics.
+    if is_ct(head[:_CT_HEAD].decode("utf-8", "replace").removeprefix("\ufeff")):
+        return Dialect.CT
     if lines[0][:1] == b"{" and len(lines) == 1 and re.search(rb'"event_type"\s*:', head):
         return Dialect.EVE
     return Dialect.TEXT if text_format(head, declared) else None
@@ -168,6 +173,8 @@ def names_first(head: bytes, dialect: Dialect | None, declared: Declared | None 
             return 1, _first_packet(head)
         case Dialect.EVE:
             return 1, _first_time(head, b"timestamp")
+        case Dialect.CT:
+            return 0, 0.0
         case Dialect.TEXT:
             found = text_format(head, declared)
             return (0 if found is not None and found.teaches else 2), 0.0

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest
+from reconwatch.events import AnyEvent, Certificate, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest
 from reconwatch.interest import Lookout, Passed
+from reconwatch.sources.certificates import common_name, host_names, serial
 from reconwatch.sources.eve_flow import read_flow, service, tcp_facts, udp_facts
-from reconwatch.sources.eve_record import Dns, Http, Quic, Record, Resource, rcode_number, type_number
+from reconwatch.sources.eve_record import Dns, Http, Quic, Record, Resource, Tls, rcode_number, type_number
 from reconwatch.sources.jsonlines import NotJsonError, decoded, suspects
 from reconwatch.sources.lines import WHOLE_EVERY, Block, Blocks
 from reconwatch.sources.sieve import EveryLine, Layout, sieve_for
@@ -21,7 +22,7 @@ from reconwatch.sources.spelling import UNKNOWN_TTL, canonical, dns_name, epoch,
 
 HOLDS: dict[str, frozenset[str]] = {
     "dns": frozenset({"dns", "answer"}),
-    "tls": frozenset({"tls"}),
+    "tls": frozenset({"tls", "certificate"}),
     "quic": frozenset({"tls"}),
     "http": frozenset({"http", "tls"}),
     "flow": frozenset({"conn"}),
@@ -327,7 +328,23 @@ class Translator:
             ja4=tls.ja4,
             **self._facts(record, *_sides(record)),
         )
-        return [Told(hello, (_flow_of(hello), "tls", hello.name), derived)]
+        told = [Told(hello, (_flow_of(hello), "tls", hello.name), derived)]
+        certificate = self._certificate(tls, hello)
+        if certificate is not None:
+            told.append(Told(certificate, (_flow_of(hello), "certificate", certificate.serial), derived))
+        return told
+
+    def _certificate(self, tls: Tls, hello: Hello) -> Certificate | None:
+        """The certificate that the server sent, up to TLS 1.2; what it signed itself is in no log."""
+        names = host_names((*(tls.subjectaltname or ()), common_name(tls.subject)))
+        since = epoch(tls.notbefore or "")
+        if not names or since is None or tls.issuerdn is None or tls.issuerdn == tls.subject:
+            return None
+        return Certificate(
+            ts=since, client=hello.client, client_port=hello.client_port, server=hello.server,
+            server_port=hello.server_port, source=hello.source, input=hello.input, uid=hello.uid, names=names,
+            issuer=tls.issuerdn, serial=serial(tls.serial), seen=hello.ts,
+        )  # fmt: skip
 
     def _quic(self, record: Record, quic: Quic, *, derived: bool) -> list[Told]:
         if not quic.sni:

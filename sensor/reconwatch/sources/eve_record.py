@@ -58,6 +58,11 @@ class Tls(msgspec.Struct, gc=False):
 
     sni: str | None = None
     client_alpns: list[str] | None = None
+    subject: str | None = None
+    issuerdn: str | None = None
+    serial: str | None = None
+    notbefore: str | None = None
+    subjectaltname: list[str] | None = None
     ja3: Digest | None = None
     ja4: str | None = None
 

@@ -18,8 +18,9 @@ from reconwatch.sources.zeek import ZeekSource
 __all__ = ["Dialect", "decompressed", "names_first", "open_source", "reading_order", "recognise"]
 
 UNKNOWN = (
-    "unknown content: not a capture (pcap, pcapng), a Zeek log (TSV or JSON), Suricata EVE, or a log of a proxy or DNS"
-    " server that is known, plain, gzip or zstd"
+    "unknown content: not a capture (pcap, pcapng), a Zeek log (TSV or JSON), Suricata EVE, entries of certificate"
+    " transparency logs (crt.sh, Cert Spotter, certstream), or a log of a proxy or DNS server that is known; plain,"
+    " gzip or zstd"
 )
 
 
@@ -76,6 +77,10 @@ def source_of(dialect: Dialect, opening: Opening) -> Source:
             return ZeekSource(opening, "tsv")
         case Dialect.ZEEK_JSON:
             return ZeekSource(opening, "json")
+        case Dialect.CT:
+            from reconwatch.sources.ct import CtSource
+
+            return CtSource(opening)
         case Dialect.TEXT:
             return _text_source(opening)
     from reconwatch.sources.pcap import CaptureSource  # here: a run over logs need not import it

@@ -171,7 +171,8 @@ class ZeekSource:
         else:
             self._connections = header.connections.read if header.connections is not None else None
         # Of capture_loss.log every row counts, and no sieve knows them.
-        self._sieve = EveryLine() if header.tells_loss else self._sieves[layout]
+        # x509.log has a row a certificate and day, of which only the names tell what matters.
+        self._sieve = EveryLine() if header.tells_loss or header.kind == "x509" else self._sieves[layout]
 
     def _note_kinds(self, block: Block) -> None:
         """Name the logs in a block of JSON, for in the funnel perhaps no line of theirs is decoded; note Zeek's losses.
@@ -227,6 +228,7 @@ _TELLTALES: dict[Kind, bytes] = {
     "http": b'"trans_depth"',
     "conn": b'"conn_state"',
     "quic": b'"client_initial_dcid"',
+    "x509": b'"certificate.serial"',
 }
 """A column that every row of a log has, and few of others."""
 

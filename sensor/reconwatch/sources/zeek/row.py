@@ -7,15 +7,17 @@ from typing import Literal
 
 import msgspec
 
-Kind = Literal["dns", "ssl", "http", "conn", "quic"]
+Kind = Literal["dns", "ssl", "http", "conn", "quic", "x509"]
 LOSSES = "capture_loss"
 """The log in which Zeek says how much it has missed; it holds no connections and is none of the kinds."""
-KINDS: tuple[Kind, ...] = ("dns", "ssl", "http", "conn", "quic")
+KINDS: tuple[Kind, ...] = ("dns", "ssl", "http", "conn", "quic", "x509")
 
 
 class Row(msgspec.Struct, gc=False, rename={
     "orig_h": "id.orig_h", "orig_p": "id.orig_p", "resp_h": "id.resp_h", "resp_p": "id.resp_p",
-    "ttls": "TTLs", "path": "_path",
+    "ttls": "TTLs", "path": "_path", "cert_serial": "certificate.serial",
+    "cert_subject": "certificate.subject", "cert_issuer": "certificate.issuer",
+    "cert_valid": "certificate.not_valid_before", "san_dns": "san.dns",
 }):  # fmt: skip
     """The columns that events are made of, and those that tell one log from another. None is unset."""
 
@@ -58,6 +60,12 @@ class Row(msgspec.Struct, gc=False, rename={
     service: str | list[str | None] | None = None
     conn_state: str | None = None
     history: str | None = None
+    # x509
+    cert_serial: str | None = None
+    cert_subject: str | None = None
+    cert_issuer: str | None = None
+    cert_valid: float | str | None = None
+    san_dns: list[str | None] | None = None
     # capture_loss
     percent_lost: float | None = None
 
@@ -65,6 +73,7 @@ class Row(msgspec.Struct, gc=False, rename={
 # Each line: a log, columns of which one must be there, columns of which one must be there, columns that must not.
 _SIGNS: tuple[tuple[Kind, frozenset[str], frozenset[str], frozenset[str]], ...] = (
     ("quic", frozenset({"client_initial_dcid", "client_scid"}), frozenset(), frozenset()),
+    ("x509", frozenset({"cert_serial"}), frozenset({"cert_subject", "cert_issuer", "cert_valid"}), frozenset()),
     ("conn", frozenset({"conn_state"}), frozenset({"proto"}), frozenset()),
     ("dns", frozenset({"query", "trans_id"}), frozenset({"qtype", "rejected"}), frozenset()),
     ("ssl", frozenset({"established", "server_name"}),

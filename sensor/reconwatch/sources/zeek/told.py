@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from reconwatch.account import Account
-from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest
+from reconwatch.events import AnyEvent, Certificate, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest
 from reconwatch.interest import Lookout
+from reconwatch.sources.certificates import common_name, host_names, serial
 from reconwatch.sources.spelling import (
     UNKNOWN_TTL,
     canonical,
@@ -26,6 +27,7 @@ HOLDS: dict[Kind, frozenset[str]] = {
     "quic": frozenset({"tls"}),
     "http": frozenset({"http", "tls"}),
     "conn": frozenset({"conn"}),
+    "x509": frozenset({"certificate"}),
 }
 """The kinds of event that each log can tell; http.log tells a CONNECT, which is a `tls`."""
 
@@ -53,6 +55,7 @@ class Teller:
             "quic": self._quic,
             "http": self._http,
             "conn": self._conn,
+            "x509": self._x509,
         }
 
     def events(self, kind: Kind, row: Row) -> list[AnyEvent]:
@@ -62,7 +65,9 @@ class Teller:
             raise BadRowError("no usable time")
         client = canonical(row.orig_h) if row.orig_h else None
         server = canonical(row.resp_h) if row.resp_h else None
-        if client is None or server is None:
+        if kind == "x509":
+            client = ""  # who was sent it stands in ssl.log
+        elif client is None or server is None:
             raise BadRowError("no usable address")
         facts = {
             "ts": seconds,
@@ -128,6 +133,16 @@ class Teller:
             # Only of wanted requests: the others are not decoded, and counts must not depend on the sieve.
             self._account.blind["truncated_fields"] += 1
         return [event]
+
+    def _x509(self, row: Row, facts: dict[str, Any]) -> list[AnyEvent]:
+        names = host_names((*(row.san_dns or ()), common_name(row.cert_subject)))
+        valid = row.cert_valid
+        since = epoch(valid) if isinstance(valid, str) else None if valid is None else plausible(valid)
+        if not names or since is None:
+            return []
+        facts = facts | {"ts": since, "server": None, "seen": facts["ts"]}
+        issuer = row.cert_issuer if row.cert_issuer != row.cert_subject else None
+        return [Certificate(names=names, issuer=issuer, serial=serial(row.cert_serial), **facts)] if issuer else []
 
     def _conn(self, row: Row, facts: dict[str, Any]) -> list[AnyEvent]:
         service = _service(row.service)

@@ -27,7 +27,17 @@ _USED: dict[Kind, frozenset[str]] = {
     "quic": frozenset({"server_name", "client_protocol"}),
     "http": frozenset({"method", "host", "uri", "user_agent", "version", "status_code"}),
     "conn": frozenset({"proto", "service", "conn_state", "history"}),
+    "x509": frozenset({"cert_serial", "cert_subject", "cert_issuer", "cert_valid", "san_dns"}),
 }
+_RENAMED = {
+    "TTLs": "ttls",
+    "certificate.serial": "cert_serial",
+    "certificate.subject": "cert_subject",
+    "certificate.issuer": "cert_issuer",
+    "certificate.not_valid_before": "cert_valid",
+    "san.dns": "san_dns",
+}
+"""Columns that `Row` calls otherwise."""
 _OF_LOSSES = frozenset({"percent_lost"})
 _ALWAYS = frozenset({"ts", "uid", "orig_h", "orig_p", "resp_h", "resp_p"})
 
@@ -136,7 +146,7 @@ class Header:
 
     def _converter(self, name: str) -> Callable[[bytes], Any]:
         match name:
-            case "ts" | "percent_lost":
+            case "ts" | "percent_lost" | "cert_valid":
                 return float
             case "orig_p":
                 return _short
@@ -144,7 +154,7 @@ class Header:
                 return _port
             case "qtype" | "rcode" | "status_code":
                 return int
-            case "answers":
+            case "answers" | "san_dns":
                 return self._texts
             case "ttls":
                 return self._numbers
@@ -197,4 +207,4 @@ def attribute(field: str) -> str:
     found = _ID.fullmatch(field)
     if found is not None:
         return found[1]
-    return "ttls" if field == "TTLs" else field
+    return _RENAMED.get(field, field)
