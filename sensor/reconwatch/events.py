@@ -137,7 +137,7 @@ class Certificate(Event, frozen=True, gc=False, tag="certificate"):
     names: tuple[str, ...]
     """Host names, lower-case A-labels; `*.` in front of those that stand for all names of a zone."""
     issuer: str | None = None
-    """A distinguished name as text, or how the input calls the authority."""
+    """How the authority calls itself: organisation, name."""
     serial: str | None = None
     """Upper-case hexadecimal without colons and leading zeros: one for a certificate and its precertificate."""
     published: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from reconwatch.sources.spelling import dns_name
 
@@ -11,6 +12,7 @@ MOST_NAMES = 1_000
 """Names of one certificate that are kept; authorities issue for a hundred, some for a few hundred."""
 
 _COMMON_NAME = re.compile(r"(?:^|[,/+]\s*)CN\s?=\s?((?:\\.|[^,/+\\])+)", re.IGNORECASE)
+_PART = re.compile(r'(?:^|[,/+]\s*)([A-Za-z]+)\s?=\s?("[^"]*"|(?:\\.|[^,/+\\"])*)')
 _HOST = re.compile(r"(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9-]{2,63}")
 _NO_HEX = re.compile("[^0-9A-F]")
 
@@ -27,6 +29,52 @@ def common_name(subject: str | None) -> str | None:
     return found[1].strip() if found else None
 
 
+def authority(issuer: str | None) -> str | None:
+    """How an authority calls itself, its organisation and its name, whatever the order and marks of the input.
+
+    `C=US, O=Let's Encrypt, CN=R11` and `CN=R11,O=Let's Encrypt,C=US` are both "Let's Encrypt, R11".
+    """
+    if not issuer:
+        return None
+    parts = {key.upper(): value.strip(' "').replace("\\", "") for key, value in _PART.findall(issuer)}
+    told = [parts[key] for key in ("O", "CN") if parts.get(key)]
+    return ", ".join(told) or issuer
+
+
 def serial(text: str | None) -> str | None:
     """A serial number in hexadecimal, with or without colons, as events carry it."""
     return _NO_HEX.sub("", text.upper()).lstrip("0") or None if text else None
+
+
+class Certified(NamedTuple):
+    """What a certificate says; the fields of `events.Certificate`."""
+
+    names: tuple[str, ...]
+    since: float
+    issuer: str
+    """Distinguished name, RFC 4514."""
+    subject: str
+    serial: str
+    """Upper-case hexadecimal."""
+
+
+def read_certificate(der: bytes) -> Certified:
+    """What a certificate in DER says. Raises ValueError for what is none."""
+    from cryptography import x509  # here: 60 ms that most runs need not spend
+    from cryptography.x509.oid import NameOID
+
+    certificate = x509.load_der_x509_certificate(der)
+    names: list[str | None] = []
+    try:
+        alternative = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        names += alternative.value.get_values_for_type(x509.DNSName)
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        pass
+    names += [str(each.value) for each in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    return Certified(
+        host_names(names),
+        certificate.not_valid_before_utc.timestamp(),
+        certificate.issuer.rfc4514_string(),
+        certificate.subject.rfc4514_string(),
+        f"{certificate.serial_number:X}",
+    )

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from reconwatch.events import AnyEvent, Certificate
-from reconwatch.sources.certificates import common_name, host_names, serial
+from reconwatch.sources.certificates import authority, host_names, serial
 from reconwatch.sources.source import Opening
 from reconwatch.sources.spelling import epoch, plausible
 
@@ -77,7 +77,7 @@ class CtSource:
                 continue
             event = Certificate(
                 ts=entry.ts, client="", server=None, source=entry.log, input=self._opening.input, names=entry.names,
-                issuer=entry.issuer, serial=entry.serial, published=True,
+                issuer=authority(entry.issuer), serial=entry.serial, published=True,
             )  # fmt: skip
             if self._opening.lookout.wants(event):
                 self._account.events += 1
@@ -136,7 +136,7 @@ def _entry(found: Any) -> _Entry | None:
         leaf = data["leaf_cert"]
         issuer = leaf.get("issuer") or (data.get("chain") or [{}])[0].get("subject") or {}
         subjects = [*(leaf.get("all_domains") or ()), (leaf.get("subject") or {}).get("CN")]
-        name = issuer.get("aggregated") or common_name(f"CN={issuer.get('CN')}" if issuer.get("CN") else None)
+        name = issuer.get("aggregated") or issuer.get("CN")
         stamp = data.get("seen") or leaf["not_before"]
         return _Entry(host_names(subjects), _time(stamp), name, serial(leaf.get("serial_number")), "certstream")
     if "message_type" in found:

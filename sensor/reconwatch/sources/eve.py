@@ -11,7 +11,7 @@ import msgspec
 
 from reconwatch.events import AnyEvent, Certificate, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest
 from reconwatch.interest import Lookout, Passed
-from reconwatch.sources.certificates import common_name, host_names, serial
+from reconwatch.sources.certificates import authority, common_name, host_names, serial
 from reconwatch.sources.eve_flow import read_flow, service, tcp_facts, udp_facts
 from reconwatch.sources.eve_record import Dns, Http, Quic, Record, Resource, Tls, rcode_number, type_number
 from reconwatch.sources.jsonlines import NotJsonError, decoded, suspects
@@ -343,7 +343,7 @@ class Translator:
         return Certificate(
             ts=since, client=hello.client, client_port=hello.client_port, server=hello.server,
             server_port=hello.server_port, source=hello.source, input=hello.input, uid=hello.uid, names=names,
-            issuer=tls.issuerdn, serial=serial(tls.serial), seen=hello.ts,
+            issuer=authority(tls.issuerdn), serial=serial(tls.serial), seen=hello.ts,
         )  # fmt: skip
 
     def _quic(self, record: Record, quic: Quic, *, derived: bool) -> list[Told]:

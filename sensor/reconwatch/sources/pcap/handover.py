@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from reconwatch.sources.pcap.batch import Batch, Flags, Ints
+from reconwatch.sources.pcap.certificate import MOST as MOST_BEFORE_CERTIFICATE
 from reconwatch.sources.pcap.columns import Columns, flow_hashes
 from reconwatch.sources.pcap.ip import TCP, UDP
 from reconwatch.sources.pcap.ledger import (
@@ -28,9 +29,10 @@ from reconwatch.sources.pcap.ledger import (
     QUIET,
     Ledger,
 )
-from reconwatch.sources.pcap.stream import Flow, Stream
+from reconwatch.sources.pcap.stream import MODULUS, Flow, Stream
 from reconwatch.sources.pcap.tcp_triage import Flows
 from reconwatch.sources.pcap.tell import turned
+from reconwatch.sources.pcap.tls import HANDSHAKE
 from reconwatch.sources.pcap.transport import ACK, FIN, RST, SYN, UDP_LIFE, Datagrams, Direction, Segments
 from reconwatch.sources.pcap.udp_triage import Judged
 
@@ -78,7 +80,7 @@ class TcpHandover:
         """Packets of connections that are followed which change nothing, though they are of directions looked at.
 
         Of one that opens in this batch, once and by the book, the server's payloads behind its first, for nobody reads
-        them; and all bare ACKs but the one that completes the handshake.
+        them but where a certificate may stand; and all bare ACKs but the one that completes the handshake.
         """
         flows = self.flows
         of, order, count = flows.of, flows.order, len(flows.rows)
@@ -97,7 +99,24 @@ class TcpHandover:
             at = np.flatnonzero(kind)
             np.minimum.at(first, of[at], at)
             idle[first[first < len(of)]] = False
-        return idle
+        return idle & ~self._may_certify(server & (flows.size > 0) & plain[of], answers & server)
+
+    def _may_certify(self, spoken: Flags, answers: Flags) -> Flags:
+        """Payloads of servers among which a certificate may be: the first of a stream that begins like TLS."""
+        flows, of = self.flows, self.flows.of
+        base = np.full(len(flows.rows), -1)
+        at = np.flatnonzero(answers)[::-1]
+        base[of[at]] = (flows.seq[at].astype(np.int64) + 1) % MODULUS
+        behind = (flows.seq.astype(np.int64) - base[of]) % MODULUS
+        hidden = np.ones(len(flows.rows), bool)
+        """Flows of which the server's first byte is not in the batch, or is that of a handshake."""
+        starts = np.flatnonzero(spoken & (behind == 0))[::-1]
+        hidden[of[starts]] = self._first_bytes(flows.order[starts]) == HANDSHAKE
+        may: Flags = spoken & ((base[of] < 0) | (hidden[of] & (behind < MOST_BEFORE_CERTIFICATE)))
+        return may
+
+    def _first_bytes(self, packets: Ints) -> np.typing.NDArray[np.uint8]:
+        return np.frombuffer(self._data, np.uint8)[self.flows.packets.body[packets]]
 
     def follow(self, hits: Flags, behind: int) -> tuple[list[int], set[int]]:
         """Take up what begins in this batch behind place `behind` and has `hits` among its packets.

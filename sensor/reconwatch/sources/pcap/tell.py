@@ -7,7 +7,8 @@ from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_ntop
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, WhoisQuery
+from reconwatch.events import AnyEvent, Certificate, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, WhoisQuery
+from reconwatch.sources.certificates import authority, read_certificate
 from reconwatch.sources.pcap.ip import CUT
 from reconwatch.sources.source import Opening
 from reconwatch.sources.spelling import canonical
@@ -221,6 +222,22 @@ class Teller:
             return False
         size = (len(key) - 4) // 2
         return self._lookout.follows(address(key[:size]), address(key[size:-4]))
+
+    def certificate(self, flow: Flow, der: bytes, ts: float) -> None:
+        """A server sent a certificate at `ts`. What it signed itself stands in no log."""
+        try:
+            said = read_certificate(der)
+        except ValueError:
+            self.account.skip("a certificate that cannot be read", f"packet {self.place}")
+            return
+        if not said.names or said.issuer == said.subject:
+            return
+        client, client_port, server, server_port = ends(flow.up.key)
+        self._tell(Certificate(
+            ts=said.since, client=client, client_port=client_port, server=server, server_port=server_port,
+            source=SOURCE, input=self._input, names=said.names, issuer=authority(said.issuer), serial=said.serial,
+            seen=ts,
+        ))  # fmt: skip
 
     def connection(self, flow: Flow) -> None:
         """A TCP connection."""

@@ -7,12 +7,14 @@ from struct import unpack_from
 
 from reconwatch.sources.pcap import dns, whois
 from reconwatch.sources.pcap.banner import banner
+from reconwatch.sources.pcap.certificate import MOST as MOST_BEFORE_CERTIFICATE
+from reconwatch.sources.pcap.certificate import CertificateReader
 from reconwatch.sources.pcap.http1 import RequestReader
 from reconwatch.sources.pcap.quic import VERSIONS, Initials
 from reconwatch.sources.pcap.recognise import MAX_SEGMENTS, Recogniser, anew
 from reconwatch.sources.pcap.stream import DNS_PORT, MODULUS, Flow, Reader, Stream
 from reconwatch.sources.pcap.table import Table
-from reconwatch.sources.pcap.tell import Teller, ends, turned
+from reconwatch.sources.pcap.tell import Teller, address, ends, turned
 
 MAX_FLOWS = 32_768
 """Flows of one generation, TCP and UDP each: at a measured 1.3 KB a TCP flow, two full generations take 87 MB. A busy
@@ -158,7 +160,7 @@ class Segments:
                 flow.established |= stream.peer.spoke
                 if flow.followed and stream is flow.down:
                     flow.banner = banner(data[start:end])
-            if stream.reader is not None:
+            if stream.reader is not None and not _behind_certificate(stream, seq):
                 stream.take(seq, data[start:end], ts)
         if cut:
             self._cut(stream, seq + max(0, end - start), cut - max(0, start - end))
@@ -190,6 +192,8 @@ class Segments:
             flow.up.reader = Recogniser(flow.up)
             if not opened:
                 flow.down.reader = Recogniser(flow.down)
+            elif flow.followed and self._teller.ours(address(flow.down.key[: (len(key) - 4) // 2])):
+                flow.down.reader = CertificateReader(flow.down)
         self._table.put(up, flow.up)
         self._table.put(flow.down.key, flow.down)
         return flow.up if up == key else flow.down
@@ -251,6 +255,13 @@ def _reused(stream: Stream, seq: int) -> bool:
     if flow.ended or (flow.opened and stream is flow.down):
         return True
     return stream.first is not None and stream.first != (seq + 1) % MODULUS
+
+
+def _behind_certificate(stream: Stream, seq: int) -> bool:
+    """Whether a segment lies behind where a certificate, the one thing that is read there, would stand."""
+    if stream.first is None or not isinstance(stream.reader, CertificateReader):
+        return False
+    return (seq - stream.first) % MODULUS >= MOST_BEFORE_CERTIFICATE
 
 
 class Exchange:

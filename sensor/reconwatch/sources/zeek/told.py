@@ -8,7 +8,7 @@ from typing import Any
 from reconwatch.account import Account
 from reconwatch.events import AnyEvent, Certificate, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest
 from reconwatch.interest import Lookout
-from reconwatch.sources.certificates import common_name, host_names, serial
+from reconwatch.sources.certificates import authority, common_name, host_names, serial
 from reconwatch.sources.spelling import (
     UNKNOWN_TTL,
     canonical,
@@ -141,7 +141,7 @@ class Teller:
         if not names or since is None:
             return []
         facts = facts | {"ts": since, "server": None, "seen": facts["ts"]}
-        issuer = row.cert_issuer if row.cert_issuer != row.cert_subject else None
+        issuer = authority(row.cert_issuer) if row.cert_issuer != row.cert_subject else None
         return [Certificate(names=names, issuer=issuer, serial=serial(row.cert_serial), **facts)] if issuer else []
 
     def _conn(self, row: Row, facts: dict[str, Any]) -> list[AnyEvent]:
