@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from reconwatch.sources.spelling import dns_name
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 MOST_NAMES = 1_000
 """Names of one certificate that are kept; authorities issue for a hundred, some for a few hundred."""
@@ -61,20 +65,30 @@ class Certified(NamedTuple):
 def read_certificate(der: bytes) -> Certified:
     """What a certificate in DER says. Raises ValueError for what is none."""
     from cryptography import x509  # here: 60 ms that most runs need not spend
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what other servers' certificates do against the rules
+        try:
+            certificate = x509.load_der_x509_certificate(der)
+            return Certified(
+                host_names(_subjects(certificate)),
+                certificate.not_valid_before_utc.timestamp(),
+                certificate.issuer.rfc4514_string(),
+                certificate.subject.rfc4514_string(),
+                f"{certificate.serial_number:X}",
+            )
+        except x509.InvalidVersion as error:
+            raise ValueError("no version of certificates") from error
+
+
+def _subjects(certificate: x509.Certificate) -> list[str]:
+    from cryptography import x509
     from cryptography.x509.oid import NameOID
 
-    certificate = x509.load_der_x509_certificate(der)
-    names: list[str | None] = []
+    names = [str(each.value) for each in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     try:
         alternative = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
         names += alternative.value.get_values_for_type(x509.DNSName)
     except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         pass
-    names += [str(each.value) for each in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-    return Certified(
-        host_names(names),
-        certificate.not_valid_before_utc.timestamp(),
-        certificate.issuer.rfc4514_string(),
-        certificate.subject.rfc4514_string(),
-        f"{certificate.serial_number:X}",
-    )
+    return names
