@@ -89,6 +89,6 @@ def _subjects(certificate: x509.Certificate) -> list[str]:
     try:
         alternative = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
         names += alternative.value.get_values_for_type(x509.DNSName)
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
-        pass
+    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        pass  # none, or one that breaks the rules: the common name is left
     return names
