@@ -15,6 +15,12 @@ GENERATORS = ROOT.parent / "shared" / "tools"
 CAPTURE_MEGABYTES = 1000
 OWN_SHARE = 0.3
 """The share of records that name our own domain, as staff do all day."""
+RECORDS_A_SOURCE = 10
+"""As many records of the generated logs, as there is one source of scans: a million with the usual ten million."""
+ADDRESSES = 8
+"""Addresses that each source tries: fewer than make a scan, so that the memory of sources is measured and not the
+telling of a million notices. What is remembered of a source does not grow with more (see RESULTS.md), while the file
+does: with 254 it would have 25 GB."""
 BLOCK = 1 << 20
 
 ZEEK_FORMATS = ("tsv", "json")
@@ -36,6 +42,8 @@ class Data:
     eve_without_flow: Path | None = None
     eve_own: Path | None = None
     eve_gz: Path | None = None
+    scans: Path | None = None
+    """A conn.log of many sources that each try some of our addresses."""
     zeek: Path | None = None
     """A folder with `zeek-tsv/` or `zeek-json/`, each with `conn.log` and what there is of NAMING_LOGS."""
 
@@ -73,12 +81,14 @@ def generated(cache: Path, records: int, tell: Callable[[str], None]) -> Data:
     logs, own = cache / f"logs-{records}", cache / f"own-{records}"
     capture = cache / f"capture-{CAPTURE_MEGABYTES}.pcap"
     without_flow, packed = cache / f"eve-without-flow-{records}.json", cache / f"eve-{records}.json.gz"
-    eve = logs / "eve.json"
+    sources = records // RECORDS_A_SOURCE
+    eve, scans = logs / "eve.json", cache / f"scans-{sources}.log"
     _once(capture, lambda part: _generate("load_capture.py", str(CAPTURE_MEGABYTES), str(part)), tell)
     _once(logs, lambda part: _generate("load_logs.py", str(records), str(part)), tell)
     _once(own, lambda part: _generate_own(records, part), tell)
     _once(without_flow, lambda part: leave_out_flows(eve, part), tell)
     _once(packed, lambda part: _pack(eve, part), tell)
+    _once(scans, lambda part: write_scans(sources, part), tell)
     return Data(
         generated=True,
         capture=capture,
@@ -86,6 +96,7 @@ def generated(cache: Path, records: int, tell: Callable[[str], None]) -> Data:
         eve_without_flow=without_flow,
         eve_own=own / "eve.json",
         eve_gz=packed,
+        scans=scans,
         zeek=logs,
     )
 
@@ -120,6 +131,23 @@ def leave_out_flows(eve: Path, target: Path) -> None:
     """A copy of an EVE file without its flow records."""
     with eve.open("rb") as lines, target.open("wb") as kept:
         kept.writelines(line for line in lines if b'"event_type":"flow"' not in line)
+
+
+def write_scans(sources: int, target: Path) -> None:
+    """A conn.log in which every source tries ADDRESSES of our addresses in vain, all taking turns, within a day."""
+    with target.open("w", encoding="ascii") as log:
+        fields = ("ts", "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "proto")
+        log.write("#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tconn\n")
+        log.write("\t".join(("#fields", *fields, "service", "conn_state", "history")) + "\n")
+        step = 80_000 / (sources * ADDRESSES)
+        for turn in range(ADDRESSES):
+            for source in range(sources):
+                number = turn * sources + source
+                client = f"{20 + (source >> 16)}.{source >> 8 & 255}.{source & 255}.{source * 7 % 251 + 1}"
+                server = f"203.0.113.{1 + (source + turn) % 254}"
+                log.write(
+                    f"{1_795_478_400 + number * step:.6f}\tC{number:x}\t{client}\t40000\t{server}\t22\ttcp\t-\tS0\tS\n"
+                )
 
 
 def _pack(path: Path, target: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.bench import data
-from tests.bench.data import Data, NoDataError, generated, given, leave_out_flows, lines_in
+from tests.bench.data import ADDRESSES, Data, NoDataError, generated, given, leave_out_flows, lines_in
 from tests.bench.works import works
 
 
@@ -38,7 +38,7 @@ def test_data_that_were_made_are_not_made_again(tmp_path: Path, monkeypatch: pyt
     assert made == ["load_capture.py 1000", "load_logs.py 10", "load_logs.py 10 --own 0.3"]
     assert generated(tmp_path, 10, silent) == first
     assert len(made) == 3
-    assert [work.amount for work in works(first)] == [7, 1, 2, 2, 2]
+    assert [work.amount for work in works(first)] == [7, 1, 2, 2, 2, 6 + ADDRESSES]
 
 
 def test_data_whose_making_was_broken_off_are_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from tests.bench.data import NAMING_LOGS, ZEEK_FORMATS, Data, lines_in
+from tests.bench.data import ADDRESSES, NAMING_LOGS, ZEEK_FORMATS, Data, lines_in
 from tests.bench.programs import (
     DUCKDB,
     GREP,
@@ -85,3 +85,7 @@ def _works(data: Data) -> Iterator[Work]:
     for form in ZEEK_FORMATS:
         if logs := data.zeek_logs(form, "conn.log"):
             yield Work(f"conn-{form}", f"Zeek {form.upper()} conn", logs, "lines", 1.0e6)
+    if data.scans is not None:
+        yield Work(
+            "scans", f"Zeek TSV conn, scans of {ADDRESSES} addresses by each source", (data.scans,), "lines", None
+        )
