@@ -99,12 +99,27 @@ class Stream:
     Of overlapping bytes the first to come win, so that a later packet cannot rewrite what was read.
     """
 
-    __slots__ = ("finished", "first", "flow", "key", "next", "reader", "rest", "size", "spoke", "waiting", "woken")
+    __slots__ = (
+        "extra",
+        "finished",
+        "first",
+        "flow",
+        "key",
+        "next",
+        "reader",
+        "rest",
+        "size",
+        "spoke",
+        "waiting",
+        "woken",
+    )
 
     def __init__(self, flow: Flow, key: bytes) -> None:
         self.flow = flow
         self.key = key
         """Source, destination, source port, destination port."""
+        self.extra = False
+        """No name of interest stands in it: what is missing of it is not counted."""
         self.next: int | None = None
         """Sequence number of the next byte to be read."""
         self.first: int | None = None
@@ -190,7 +205,8 @@ class Stream:
 
     def _gap(self) -> None:
         if self.reader is not None:
-            self.flow.teller.account.blind["tcp_gaps"] += 1
+            if not self.extra:
+                self.flow.teller.account.blind["tcp_gaps"] += 1
             self.reader = self.reader.gap()
 
     def _jump(self) -> None:

@@ -193,7 +193,7 @@ class Segments:
             if not opened:
                 flow.down.reader = Recogniser(flow.down)
             elif flow.followed and self._teller.ours(address(flow.down.key[: (len(key) - 4) // 2])):
-                flow.down.reader = CertificateReader(flow.down)
+                flow.down.reader, flow.down.extra = CertificateReader(flow.down), True
         self._table.put(up, flow.up)
         self._table.put(flow.down.key, flow.down)
         return flow.up if up == key else flow.down
@@ -213,7 +213,8 @@ class Segments:
 
     def _cut(self, stream: Stream, seq: int, count: int) -> None:
         if stream.reader is not None and count > 0:
-            self._teller.cut()
+            if not stream.extra:
+                self._teller.cut()
             if stream.next == seq % MODULUS:
                 stream.lost(count)
 
