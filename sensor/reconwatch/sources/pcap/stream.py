@@ -158,8 +158,9 @@ class Stream:
     def watch(self, reader: Reader) -> None:
         """Have the other direction read by `reader` from its next segment on, if nobody reads it."""
         peer = self.peer
-        if peer.reader is None:
-            peer.reader, peer.next, peer.woken = reader, None, True
+        if peer.reader is None or peer.extra:
+            peer.extra = False
+            peer.reader, peer.next, peer.waiting, peer.woken = reader, None, [], True
 
     def held(self) -> int:
         """Bytes kept right now."""
