@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -34,12 +35,19 @@ class LineFormat(ABC):
     name: ClassVar[str]
     """`Event.source`, and how the account calls it: `squid`, `bind`, ..."""
     holds: ClassVar[frozenset[str]]
-    """Kinds of event that such a log is able to tell."""
+    """Kinds of event that such a log is able to tell of whatever its writer's clients do."""
     teaches: ClassVar[bool] = False
     """It tells what addresses names have, so it is read before logs that connect."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
+
+    def begin(self, lines: Sequence[str]) -> None:
+        """Told the first lines of a log of this format, without syslog's prefix, before any is read.
+
+        They decide what of a log a sieve could hide: what it holds at all (`Account.holds`).
+        """
+        self.context.account.holds |= self.holds
 
     @classmethod
     @abstractmethod
@@ -57,3 +65,8 @@ class LineFormat(ABC):
         """The fields that every event of the log has."""
         told = {"client_port": None, "server": self.context.declared.server, "server_port": None}
         return {"ts": ts, "client": client, "source": self.name, "input": self.context.input, **told, **known}
+
+
+def readable(line: bytes) -> str:
+    r"""The text of a line; bytes that are not UTF-8 appear as `\xNN`."""
+    return line.rstrip(b"\r").decode("utf-8", "backslashreplace")
