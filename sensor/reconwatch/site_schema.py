@@ -227,9 +227,8 @@ def read_pattern(value: Any) -> str:
 def read_fields(fields: dict[str, Any], format: str | None) -> dict[str, str]:
     """What holds the values of a log of a format: keys of JSON, or numbers of columns. Raises Refused."""
     if format != "json" and format not in WITH_EXTRA_FIELDS:
-        raise Refused(
-            "fields are for formats that need them", write=f"format: {' or '.join(('json', *WITH_EXTRA_FIELDS))}"
-        )
+        takers = " or ".join(("json", *WITH_EXTRA_FIELDS))
+        raise Refused("fields are for formats that need them", write=f"format: {takers}")
     known = JSON_FIELDS if format == "json" else EXTRA_FIELDS
     for name, place in fields.items():
         if name not in known:

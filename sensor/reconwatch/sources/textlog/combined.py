@@ -1,4 +1,4 @@
-r"""The lines of web servers: Common Log Format, with referrer and user agent (`combined`), with the virtual host in front.
+r"""Web servers' lines: Common Log Format, with referrer and user agent (`combined`), with the virtual host in front.
 
 Apache (mod_log_config; `\"`, `\\`, `\n`, `\xhh`), nginx (`log_format`; `\x22`), and Squid's format `combined`, which
 has one more column. A quote within a column is always written as an escape, so none can begin another column.

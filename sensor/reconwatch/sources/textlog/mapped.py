@@ -42,7 +42,7 @@ class MappedFormat(LineFormat):
 
     def read(self, line: str, logged: float | None) -> list[AnyEvent] | None:
         """See `LineFormat.read`."""
-        record = _record(line)
+        record = _record(line) if self.context.declared.fields else None
         if record is None:
             return None
         values = {name: _found(record, key) for name, key in self.context.declared.fields.items()}

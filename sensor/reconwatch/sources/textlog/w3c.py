@@ -124,7 +124,8 @@ def _columns(line: str, count: int) -> list[str] | None:
     plain = line.split(" ")
     if len(plain) == count:
         return [each.strip('"') for each in plain]
-    values, at = [], 0
+    values: list[str] = []
+    at = 0
     while at < len(line):
         found = _TOKEN.match(line, at)
         if found is None or len(values) == count:
