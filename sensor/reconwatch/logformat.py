@@ -47,14 +47,13 @@ _HEADERS = {"user-agent": "user_agent", "host": "host", "x-forwarded-for": "forw
 _NUMBER = r"(?:-?\d+|-)"
 _STAMP = r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}"
 _NUMBERS = frozenset({"ts", "tu", "tr", "dt", ">p", "lp", ">lp", "<p", "<lp", "Hs", ">Hs", "<Hs", "st", "<st", ">st"})
-_WORDS: dict[str, str] = {
-    "": r"\S*",  # Squid itself encodes blanks, unless it is told to quote otherwise
-    "#": r"\S*",
-    '"': r"(?:[^\"\\]|\\.)*+",
-    "[": r"[^\]]*",
-    "/": r"(?:\"(?:[^\"\\]|\\.)*+\"|\S*)",
-    "'": r".*?",
-}
+_WORD = {"": r"\S*?", '"': r"[^\s\"]*?", "[": r"[^\s\]]*?"}
+"""A value without blanks, by what stands around it: Squid encodes them in most values."""
+_WORDS = {"": r".*?", '"': r"(?:[^\"\\]|\\.)*?", "[": r"[^\]]*?"}
+"""A value that may have blanks."""
+_USERS = frozenset({"un", "ul", "ue", "us", "ui"})
+_PLAIN = frozenset({"rm", ">rm", "rv", ">rv", "rs", ">rs", "Ss", "Sh", "mt", "rd", ">rd"})
+"""Codes whose values have no blanks however they are quoted."""
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\"}
 
 
@@ -134,16 +133,16 @@ class _Compiler:
         argument = found["after"] if found["after"] is not None else found["before"]
         quoting = found["quoting"] or self._between
         field = _HEADERS.get((argument or "").lower()) if code == ">h" else _FIELDS.get(code)
-        pattern = _WORDS[quoting]
-        free = quoting == "'"
+        # A URL has blanks with `uri_whitespace allow`, a user's name as it is.
+        blanks = quoting in ('"', "'", "[") or code in ("ru", ">ru") or code in _USERS
+        pattern = (_WORDS if blanks and code not in _PLAIN else _WORD)[self._between]
+        free = blanks and code not in _PLAIN and not self._between
         if code in _NUMBERS:
             pattern, free = _NUMBER, False
         elif code in ("tl", "tg"):
             pattern, free = _stamp(argument), False
-        elif code in ("ru", ">ru", "<ru") and quoting == "":
-            pattern, free = r".+?", True  # `uri_whitespace allow`
         if field == "client":
-            self._client, pattern, free = len(self._free), r"\S+?", False
+            self._client, pattern, free = len(self._free), r"[^\s\"]+?", False
         self._free.append(free)
         if field is not None and field not in self._quoting:
             self._quoting[field] = quoting

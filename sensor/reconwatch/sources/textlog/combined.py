@@ -1,7 +1,7 @@
 r"""Web servers' lines: Common Log Format, with referrer and user agent (`combined`), with the virtual host in front.
 
 Apache (mod_log_config; `\"`, `\\`, `\n`, `\xhh`), nginx (`log_format`; `\x22`), and Squid's format `combined`, which
-has one more column. A quote within a column is always written as an escape, so none can begin another column.
+has one more column. Servers write a quote within a column as an escape, so none can begin another column.
 """
 
 from __future__ import annotations
@@ -10,16 +10,20 @@ import re
 from collections.abc import Sequence
 
 from reconwatch.events import AnyEvent
+from reconwatch.logformat import percent_decoded
 from reconwatch.sources.spelling import canonical
 from reconwatch.sources.textlog.asked import Asked, is_absolute, number, request_line, told
 from reconwatch.sources.textlog.line import BadLineError, LineFormat
 
 _QUOTED = r"(?:[^\"\\]|\\.)*+"
+# A user's name may hold nearly anything: a bracket, but no quote (Apache, nginx), or a quote, but no bracket (Squid).
 _LINE = re.compile(
-    r"(?P<first>[^\s\"]+) (?P<second>[^\s\"]+) (?P<middle>(?:\"\" |[^\"\\]|\\.)*?)\[(?P<time>[^\]\"]{10,40})\]"
-    rf" \"(?P<request>{_QUOTED})\" (?P<status>\d{{3}}|-) (?:\d+|-)"
-    rf"(?: \"{_QUOTED}\" \"(?P<agent>{_QUOTED})\")?(?P<extra>(?: .*)?)"
+    r"(?P<first>[^\s\"]+) (?P<second>[^\s\"]+) (?P<middle>.*?)\[(?P<time>[^\]\"]{10,40})\]"
+    rf" \"(?P<request>{_QUOTED})\" (?P<status>\d{{1,3}}|-) (?:\d+|-)"
+    rf"(?P<rest>(?: \"{_QUOTED}\" \"(?P<agent>{_QUOTED})\")?(?P<extra>(?: .*)?))"
 )
+# Squid's own writer (src/log/FormatHttpdCombined.cc of 5.7) escapes no quotes in what the client says it is.
+_SQUID = re.compile(r"(?: \"(?P<referrer>.*?)\" \"(?P<agent>.*)\")? [A-Z_]+:[A-Z_]+")
 _COLUMN = re.compile(rf"\"({_QUOTED})\"|([^\s\"]+)")
 _ESCAPE = re.compile(r"((?:\\x[0-9a-fA-F]{2})+)|\\([\"\\nrtbvf])")
 _CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "v": "\v", "f": "\f"}
@@ -38,7 +42,7 @@ class CombinedFormat(LineFormat):
     def recognises(cls, line: str) -> bool:
         """See `LineFormat.recognises`."""
         found = _LINE.fullmatch(line)
-        return found is not None and canonical(_client(found)) is not None
+        return found is not None and canonical(_parties(found)[1]) is not None
 
     def begin(self, lines: Sequence[str]) -> None:
         """See `LineFormat.begin`."""
@@ -60,18 +64,21 @@ class CombinedFormat(LineFormat):
         if ts is None:
             raise BadLineError("no usable time")
         method, target = request_line(found["request"])
-        client = _client(found)
+        vhost, client = _parties(found)
+        squid = _SQUID.fullmatch(found["rest"])
         extra = self._extra(found["extra"])
-        middle = found["middle"].strip()
+        user = _value(found["middle"].strip() if vhost is None else found["middle"].partition(" ")[2].strip())
         asked = Asked(
             ts=ts,
             client=client,
             method=method,
             target=unescaped(target),
-            host=extra.get("host") or (found["first"] if client is not found["first"] else None),
-            agent=extra.get("user_agent") or _value(found["agent"]),
+            host=extra.get("host") or vhost,
+            agent=squid["agent"]
+            if squid and squid["agent"] != "-"
+            else extra.get("user_agent") or _value(found["agent"]),
             status=number(found["status"]),
-            user=_value(middle if client is found["first"] else middle.partition(" ")[2].strip()),
+            user=percent_decoded(user) if user and squid else user,
             forwarded=extra.get("forwarded"),
         )
         return told(self, asked)
@@ -102,10 +109,13 @@ def _plain(found: re.Match[str]) -> str:
     return _CONTROLS.get(found[2], found[2])
 
 
-def _client(found: re.Match[str]) -> str:
-    """The first column, or behind a virtual host the second. Who a client says it is comes later in the line."""
-    first = found["first"]
-    return first if canonical(first) is not None or canonical(found["second"]) is None else str(found["second"])
+def _parties(found: re.Match[str]) -> tuple[str | None, str]:
+    """(virtual host, client): the first column is the client's, or the second behind a virtual host.
+
+    Who a client says it is comes later in the line.
+    """
+    first, second = found["first"], found["second"]
+    return (None, first) if canonical(first) is not None or canonical(second) is None else (first, second)
 
 
 def _value(text: str | None) -> str | None:
