@@ -18,8 +18,8 @@ from reconwatch.sources.zeek.tsv import attribute
 if TYPE_CHECKING:
     from reconwatch.sources.textlog.line import LineFormat
 
-HEAD = 64 * 1024
-"""Bytes of content by which a dialect is told."""
+HEAD = 128 * 1024
+"""Bytes of content by which a dialect is told: a log may begin with a line of 64 KiB."""
 
 
 class Dialect(Enum):

@@ -49,8 +49,7 @@ class MappedFormat(LineFormat):
         ts = self._time(values.get("ts"))
         if ts is None:
             raise BadLineError("no usable time")
-        text = {name: str(value) for name, value in values.items() if isinstance(value, str | int) and value != ""}
-        text = {name: value for name, value in text.items() if value != "-"}
+        text = {name: str(value) for name, value in values.items() if _is_text(value)}
         target = text.get("url") or text.get("uri") or ""
         named = text.get("sni") or text.get("host")
         asked = Asked(
@@ -77,9 +76,16 @@ class MappedFormat(LineFormat):
                 value = float(value)
             except ValueError:
                 return self.context.clock.epoch(str(value))
-        if isinstance(value, int | float) and abs(value) < _LARGEST:
+        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST:
             return plausible(float(value))
         return None
+
+
+def _is_text(value: object) -> bool:
+    """Whether a value says something; `-` is what many write where there is none."""
+    return (isinstance(value, str) and value not in ("", "-")) or (
+        isinstance(value, int) and not isinstance(value, bool)
+    )
 
 
 def _record(line: str) -> dict[str, Any] | None:
