@@ -54,6 +54,17 @@ def read(
     return events, account
 
 
+def warnings(content: str, declared: Declared | None = None) -> list[str]:
+    """What is warned of while a log is read."""
+    told: list[str] = []
+    account = Account("access.log", told.append)
+    opened = open_content(io.BytesIO(content.encode()), account, declared)
+    assert opened is not None
+    for _ in source_of(opened[0], Opening(opened[1], Lookout(INTEREST), account, 3, True, declared, NEW_YEAR)):
+        pass
+    return told
+
+
 def one(line: str, declared: Declared | None = None) -> Any:
     """The one event of a log of one line."""
     events, account = read(line + "\n", declared)
