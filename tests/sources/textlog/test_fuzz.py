@@ -29,7 +29,8 @@ LOGS = sorted(path.name for path in SAMPLES.iterdir())
 PIECES = st.sampled_from([
     b"crt.sh", b"api.shodan.io", b"SHODAN.IO", b"shod\\x61n.io", b"shod\\u0061n.io", b"shod#61n.io", b"shod%61n.io",
     b"203.0.113.10", b"::ffff:203.0.113.10", b"[2001:db8:acc::1]:443", b"10.20.0.80", b"10.20.1.99, 10.20.0.81",
-    b"\"", b"\\\"", b"\\", b"[", b"]", b"{", b"}", b"|", b" ", b"  ", b"-", b"\t", b"\r", b"\n", b"\x00", b"\xff", b"\x1b[2J",
+    b"\"", b"\\\"", b"\\", b"[", b"]", b"{", b"}", b"|", b" ", b"  ", b"-", b"\t", b"\r", b"\n", b"\x00", b"\xff",
+    b"\x1b[2J",
     b"#Fields: date time c-ip cs-uri s-ip\n", b"CONNECT", b"http://crt.sh/?q=a", b"error:", b"99999999999", b"<BADREQ>",
     b"Nov 24 02:49:01 host squid[1]: ", b"24/Feb/2026:25:61:61 +9999", b"http://search.example/lookup?q", b"[::1",
     b"http://[", b"@", b"\xe2\x84\xaa", b"1e400", b"NaN", b"null",
@@ -37,7 +38,11 @@ PIECES = st.sampled_from([
 EDITS = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 12), st.one_of(PIECES, st.binary(max_size=6))), max_size=6)
 
 
-def damaged(content: bytes, edits: list[tuple[float, int, bytes]]) -> bytes:
+Edits = list[tuple[float, int, bytes]]
+"""(place as a share of the log, how many bytes are gone there, what stands there instead)."""
+
+
+def damaged(content: bytes, edits: Edits) -> bytes:
     """The log with pieces put in, each in the place of some bytes."""
     for place, gone, piece in edits:
         at = int(place * len(content))

@@ -39,6 +39,12 @@ class Everything(Lookout):
     def wants(self, event: Event) -> bool:
         return True
 
+    def wants_request(self, host: str, uri: str, server: str | None) -> bool:
+        return True
+
+    def wants_hello(self, name: str | None, server: str | None) -> bool:
+        return True
+
 
 class Seeking(Lookout):
     """Wants what names a database, and what comes to loopback."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from reconwatch.events import AnyEvent, Hello, HttpRequest
 from reconwatch.interest import Lookout
@@ -44,40 +45,62 @@ class Asked:
 
 
 def told(format: LineFormat, asked: Asked) -> list[AnyEvent]:
-    """The event; none for what is no request. Raises BadLineError without a usable address of the client."""
-    context, declared = format.context, format.context.declared
+    """The event; none for what is no request, or one that nobody wants, which nearly all are.
+
+    Raises BadLineError without a usable address of the client.
+    """
     client, port = endpoint(asked.client)
     if client is None:
         raise BadLineError("no usable address")
-    behind = _behind(context.lookout, client, asked.forwarded)
-    server = declared.server or (endpoint(asked.server)[0] if asked.server is not None else None)
-    facts = format.facts(
-        asked.ts,
-        behind,
-        client_port=(asked.client_port or port) if behind == client else None,
-        server=server,
-        server_port=asked.server_port,
-        user=user_name(asked.user),
-    )
-    if asked.method == "CONNECT":
-        name = host_only(asked.target)
-        if asked.sni and (not name or canonical(name) is not None):
-            name = asked.sni.lower()
-        return [Hello(name=name, transport="connect", **facts)] if name else []
-    if not asked.method and asked.sni:
-        return [Hello(name=asked.sni.lower(), **facts)]
+    server = format.context.declared.server or (endpoint(asked.server)[0] if asked.server is not None else None)
+    if asked.method == "CONNECT" or (not asked.method and asked.sni):
+        return _hello(format, asked, _Ends(client, port, server))
     if not _METHOD.fullmatch(asked.method) or asked.method.startswith(_NO_TRAFFIC) or not asked.target:
         return []
     if asked.target.startswith("error:"):
         return []  # Squid's word for a connection without a request
+    lookout = format.context.lookout
     # The host of an absolute form is the one that is meant (RFC 9112 section 3.2.2), whatever the virtual host.
     host, uri = request_target(None if is_absolute(asked.target) else asked.host, asked.target)
-    if not host and not (server is not None and context.lookout.ours(server)):
+    if not host and not (server is not None and lookout.ours(server)):
         return []  # of a server that is nobody's concern
-    masked = context.lookout.mask(host, uri)
+    if not lookout.wants_request(host, uri, server):
+        return []
+    facts = _facts(format, asked, _Ends(client, port, server))
+    masked = lookout.mask(host, uri)
     return [
         HttpRequest(method=asked.method, host=host, uri=masked, user_agent=asked.agent, status=asked.status, **facts)
     ]
+
+
+class _Ends(NamedTuple):
+    """Both sides of a request; the client's is the one that the log's writer saw."""
+
+    client: str
+    client_port: int | None
+    server: str | None
+
+
+def _hello(format: LineFormat, asked: Asked, ends: _Ends) -> list[AnyEvent]:
+    """A tunnel names a server as a hello does; and where a log has nothing but the server name it is one."""
+    name, tunnel = host_only(asked.target), asked.method == "CONNECT"
+    if asked.sni and (not name or canonical(name) is not None):
+        name = asked.sni.lower()
+    if not name or not format.context.lookout.wants_hello(name, ends.server):
+        return []
+    return [Hello(name=name, transport="connect" if tunnel else "tls", **_facts(format, asked, ends))]
+
+
+def _facts(format: LineFormat, asked: Asked, ends: _Ends) -> dict[str, Any]:
+    behind = _behind(format.context.lookout, ends.client, asked.forwarded)
+    return format.facts(
+        asked.ts,
+        behind,
+        client_port=(asked.client_port or ends.client_port) if behind == ends.client else None,
+        server=ends.server,
+        server_port=asked.server_port,
+        user=user_name(asked.user),
+    )
 
 
 def is_absolute(target: str) -> bool:

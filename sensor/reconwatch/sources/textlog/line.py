@@ -56,7 +56,7 @@ class LineFormat(ABC):
 
     @abstractmethod
     def read(self, line: str, logged: float | None) -> list[AnyEvent] | None:
-        """The events of a line, wanted or not; None if the line is not of this format.
+        """The events of a line, all that are wanted; None if the line is not of this format.
 
         `logged`: the time that syslog put in front of it, if any, in UTC epoch seconds. Raises BadLineError.
         """

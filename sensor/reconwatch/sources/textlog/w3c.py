@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from reconwatch.events import AnyEvent
 from reconwatch.sources.spelling import epoch
@@ -17,8 +18,14 @@ from reconwatch.sources.textlog.line import BadLineError, Context, LineFormat
 _HEADER = re.compile(
     r"#(?P<name>Version|Software|Start-Date|End-Date|Date|Fields|Remark): ?(?P<value>.*)", re.IGNORECASE
 )
-_TOKEN = re.compile(r"\"([^\"]*)\"(?: |$)|\[([^\]\"]*)\](?: |$)|([^\s\"]+)(?: |$)")
+_COLUMN = r"(\"[^\"]*\"|\[[^\]\"]*\]|[^\s\"]+)"
 _WHEN = frozenset({"time", "timestamp", "x-timestamp-unix", "localtime", "gmttime"})
+_KNOWN = _WHEN | {
+    "date", "c-ip", "c-port", "s-ip", "s-port", "cs-method", "cs-uri", "cs-uri-scheme", "cs-uri-stem", "cs-uri-path",
+    "cs-uri-query", "cs-host", "cs(host)", "cs(user-agent)", "cs-username", "cs-userdn", "sc-status",
+    "x-forwarded-for", "cs(x-forwarded-for)", "x-cs-ssl-sni", "x-client-ssl-sni",
+}  # fmt: skip
+_NOTHING = frozenset({"-", ""})
 _OF_A_PROXY = frozenset({"cs-uri", "cs-uri-scheme", "s-action", "r-ip", "r-host", "cs-ip", "s-supplier-name"})
 """Columns that no web server has."""
 _TUNNELS = frozenset({"tcp", "ssl"})
@@ -34,6 +41,8 @@ class W3cFormat(LineFormat):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._fields: list[str] = []
+        self._read: dict[str, int] = {}
+        """The places of the columns that matter."""
         self._date = ""
 
     @classmethod
@@ -62,7 +71,7 @@ class W3cFormat(LineFormat):
         values = _columns(line, len(self._fields))
         if values is None:
             return None
-        row = {name: value for name, value in zip(self._fields, values, strict=True) if value not in ("-", "")}
+        row = {name: value for name, place in self._read.items() if (value := values[place].strip('"')) not in _NOTHING}
         ts = self._time(row)
         if ts is None:
             raise BadLineError("no usable time")
@@ -91,6 +100,7 @@ class W3cFormat(LineFormat):
         match found["name"].lower():
             case "fields":
                 self._fields = found["value"].lower().split()
+                self._read = {name: place for place, name in enumerate(self._fields) if name in _KNOWN}
             case "date" | "start-date":
                 self._date = found["value"].strip().partition(" ")[0]
         return []
@@ -100,7 +110,7 @@ class W3cFormat(LineFormat):
             # Without the column the day is the header's; IIS begins a log a day.
             return epoch(f"{row.get('date', self._date)}T{row['time']}Z")
         when = next((row[name] for name in row if name in _WHEN), "")
-        return self.context.clock.epoch(when)
+        return self.context.clock.epoch(when.strip("[]"))
 
 
 def _method(row: dict[str, str]) -> str:
@@ -119,17 +129,16 @@ def _target(row: dict[str, str]) -> str:
     return f"{uri}{'' if query.startswith('?') else '?'}{query}"
 
 
-def _columns(line: str, count: int) -> list[str] | None:
+def _columns(line: str, count: int) -> Sequence[str] | None:
     """The values of a line; None if they are not so many, or a quote stands where none can."""
     plain = line.split(" ")
     if len(plain) == count:
-        return [each.strip('"') for each in plain]
-    values: list[str] = []
-    at = 0
-    while at < len(line):
-        found = _TOKEN.match(line, at)
-        if found is None or len(values) == count:
-            return None
-        values.append(next((each for each in found.groups() if each is not None), ""))
-        at = found.end()
-    return values if len(values) == count else None
+        return plain
+    found = _quoted(count).fullmatch(line) if len(plain) > count else None
+    return None if found is None else found.groups()
+
+
+@lru_cache(maxsize=64)
+def _quoted(count: int) -> re.Pattern[str]:
+    """So many columns, of which some are quoted or in brackets."""
+    return re.compile(" ".join([_COLUMN] * count))
