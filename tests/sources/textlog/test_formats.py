@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import get_args
 
 import pytest
-from tests.sources.textlog.reading import SAMPLES, WEB, sample, words
+from tests.sources.textlog.reading import SAMPLES, WEB, read, sample, words
 
 from reconwatch.logformat import EXTRA_FIELDS, JSON_FIELDS, LOG_FORMATS
 from reconwatch.site_schema import LogModel
 from reconwatch.sources.textlog.asked import Asked
+from reconwatch.sources.textlog.declared import Declared
 from reconwatch.sources.textlog.formats import FORMATS
 
 FORGED_NAME = 'x" - hier_none/- - [24/nov/2026] "get /" 200 1 "-" "-"'
@@ -172,3 +173,14 @@ def test_nobody_acts_but_who_sent_something(name: str) -> None:
     """The agents and names of the samples try to make lines of 10.20.1.99's."""
     events, _ = sample(name, **{"server": WEB, **AS_WRITTEN.get(name, {})})
     assert "10.20.1.99" not in {event.client for event in events}
+
+
+def test_a_server_that_writes_an_address_which_is_not_ours_is_nobody_s_until_its_owner_speaks() -> None:
+    behind = (SAMPLES / "iis.log").read_text().replace(WEB, "10.1.2.3")
+    events, account = read(behind)
+    assert (events, account.blind) == ([], {"undeclared_servers": 1})
+    events, account = read(behind, Declared(server=WEB))
+    assert ([event.server for event in events], account.blind) == ([WEB] * 3, {})
+    nginx = (SAMPLES / "nginx.json").read_text().replace(WEB, "10.1.2.3")
+    events, account = read(nginx, Declared(format="json", fields=NGINX))
+    assert (words(events), account.blind) == (["192.0.2.66 GET crt.sh/?q=a"], {"undeclared_servers": 1})

@@ -52,8 +52,8 @@ class CombinedFormat(LineFormat):
             forward += 1 if method == "CONNECT" or is_absolute(target) else -1
         if forward > 0:
             account.holds |= {"http", "tls"}
-        elif self.context.declared.server is None:
-            account.blind["undeclared_servers"] += 1
+        else:
+            self.note_owner(None)
 
     def read(self, line: str, logged: float | None) -> list[AnyEvent] | None:
         """See `LineFormat.read`."""

@@ -41,8 +41,7 @@ class HaproxyFormat(LineFormat):
 
     def begin(self, lines: Sequence[str]) -> None:
         """See `LineFormat.begin`."""
-        if self.context.declared.server is None:
-            self.context.account.blind["undeclared_servers"] += 1
+        self.note_owner(None)
 
     def read(self, line: str, logged: float | None) -> list[AnyEvent] | None:
         """See `LineFormat.read`."""

@@ -49,6 +49,15 @@ class LineFormat(ABC):
         """
         self.context.account.holds |= self.holds
 
+    def note_owner(self, server: str | None) -> None:
+        """Note for the account whether it is known whose web server's log this is; `server`: as the log itself says.
+
+        One behind a translation or a balancer writes an address of its own that the world does not know it by.
+        """
+        context = self.context
+        if context.declared.server is None and not (server is not None and context.lookout.ours(server)):
+            context.account.blind["undeclared_servers"] += 1
+
     @classmethod
     @abstractmethod
     def recognises(cls, line: str) -> bool:

@@ -10,7 +10,7 @@ import msgspec
 
 from reconwatch.events import AnyEvent
 from reconwatch.sources.spelling import plausible
-from reconwatch.sources.textlog.asked import Asked, number, told
+from reconwatch.sources.textlog.asked import Asked, endpoint, number, told
 from reconwatch.sources.textlog.line import BadLineError, LineFormat
 
 _NOT_UTF8 = re.compile(r"(?<!\\)((?:\\\\)*)\\(?=x[0-9a-f]{2})")
@@ -33,11 +33,14 @@ class MappedFormat(LineFormat):
         return False
 
     def begin(self, lines: Sequence[str]) -> None:
-        """See `LineFormat.begin`."""
-        fields, declared = self.context.declared.fields, self.context.declared
-        if declared.server is None and "server" not in fields and not fields.keys() & {"url", "sni"}:
-            self.context.account.blind["undeclared_servers"] += 1
-        if declared.server is None or not self.context.lookout.ours(declared.server):
+        """See `LineFormat.begin`: a whole URL is a proxy's word, and so is the mere name of a server."""
+        fields, declared, ours = self.context.declared.fields, self.context.declared, self.context.lookout.ours
+        first = next(filter(None, map(_record, lines)), {})
+        said = _found(first, fields["server"]) if "server" in fields else None
+        server = endpoint(said)[0] if isinstance(said, str) else None
+        if not fields.keys() & {"url", "sni"}:
+            self.note_owner(server)
+        if not any(ours(each) for each in (declared.server, server) if each is not None):
             super().begin(lines)
 
     def read(self, line: str, logged: float | None) -> list[AnyEvent] | None:

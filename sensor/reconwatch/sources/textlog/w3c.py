@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from reconwatch.events import AnyEvent
 from reconwatch.sources.spelling import epoch
-from reconwatch.sources.textlog.asked import Asked, number, told
+from reconwatch.sources.textlog.asked import Asked, endpoint, number, told
 from reconwatch.sources.textlog.line import BadLineError, Context, LineFormat
 
 _HEADER = re.compile(
@@ -53,14 +53,19 @@ class W3cFormat(LineFormat):
 
     def begin(self, lines: Sequence[str]) -> None:
         """See `LineFormat.begin`."""
-        account, declared = self.context.account, self.context.declared
-        header = next((found["value"] for line in lines if (found := _HEADER.fullmatch(line)) and
-                       found["name"].lower() == "fields"), "")  # fmt: skip
-        fields = header.lower().split()
-        if not _OF_A_PROXY.isdisjoint(fields):
-            account.holds |= {"http", "tls"}
-        elif declared.server is None and "s-ip" not in fields:
-            account.blind["undeclared_servers"] += 1
+        fields: list[str] = []
+        server = None
+        for line in lines:
+            found = _HEADER.fullmatch(line)
+            if found is not None and found["name"].lower() == "fields":
+                fields = found["value"].lower().split()
+            elif found is None and "s-ip" in fields and (values := _columns(line, len(fields))) is not None:
+                server = endpoint(values[fields.index("s-ip")])[0]
+                break
+        if _OF_A_PROXY.isdisjoint(fields):
+            self.note_owner(server)
+        else:
+            self.context.account.holds |= {"http", "tls"}
 
     def read(self, line: str, logged: float | None) -> list[AnyEvent] | None:
         """See `LineFormat.read`."""
