@@ -23,7 +23,7 @@ _LINE = re.compile(
     rf"(?P<rest>(?: \"{_QUOTED}\" \"(?P<agent>{_QUOTED})\")?(?P<extra>(?: .*)?))"
 )
 # Squid's own writer (src/log/FormatHttpdCombined.cc of 5.7) escapes no quotes in what the client says it is.
-_SQUID = re.compile(r"(?: \"(?P<referrer>.*?)\" \"(?P<agent>.*)\")? [A-Z_]+:[A-Z_]+")
+_SQUID = re.compile(r"[A-Z_]+:[A-Z_]+")
 _COLUMN = re.compile(rf"\"({_QUOTED})\"|([^\s\"]+)")
 _ESCAPE = re.compile(r"((?:\\x[0-9a-fA-F]{2})+)|\\([\"\\nrtbvf])")
 _CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "v": "\v", "f": "\f"}
@@ -65,7 +65,8 @@ class CombinedFormat(LineFormat):
             raise BadLineError("no usable time")
         method, target = request_line(found["request"])
         vhost, client = _parties(found)
-        squid = _SQUID.fullmatch(found["rest"])
+        columns, _, last = found["rest"].rpartition(" ")
+        squid = _SQUID.fullmatch(last) is not None
         extra = self._extra(found["extra"])
         user = _value(found["middle"].strip() if vhost is None else found["middle"].partition(" ")[2].strip())
         asked = Asked(
@@ -74,9 +75,7 @@ class CombinedFormat(LineFormat):
             method=method,
             target=unescaped(target),
             host=extra.get("host") or vhost,
-            agent=squid["agent"]
-            if squid and squid["agent"] != "-"
-            else extra.get("user_agent") or _value(found["agent"]),
+            agent=_agent_of_squid(columns) if squid else extra.get("user_agent") or _value(found["agent"]),
             status=number(found["status"]),
             user=percent_decoded(user) if user and squid else user,
             forwarded=extra.get("forwarded"),
@@ -116,6 +115,12 @@ def _parties(found: re.Match[str]) -> tuple[str | None, str]:
     """
     first, second = found["first"], found["second"]
     return (None, first) if canonical(first) is not None or canonical(second) is None else (first, second)
+
+
+def _agent_of_squid(columns: str) -> str | None:
+    """The user agent as it was sent: what stands between the first quote behind the referrer and the last of all."""
+    agent = columns[2:-1].partition('" "')[2] if columns.startswith(' "') else ""
+    return None if agent in ("", "-") else agent
 
 
 def _value(text: str | None) -> str | None:
