@@ -18,6 +18,7 @@ ROOMS = [
     {"domains"},
     {"canary"},
     {"lookalike"},
+    {"logformat"},
     {"site", "site_schema", "site_checks", "site_init", "site_kept"},
     {"targets"},
     {"catalog"},

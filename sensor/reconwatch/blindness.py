@@ -20,6 +20,8 @@ COUNTED = {
     "quic_undecodable": "QUIC connections whose hello could not be read: {n}",
     "sensor_drops": "packets that the sensor itself reports lost: {n}",
     "tcp_gaps": "TCP streams with gaps where a name might have stood: {n}",
+    "undeclared_servers": "logs of web servers that nobody said whose they are (`logs` of site.yaml): what came to them"
+    " is told of none of ours: {n}",
     "truncated_fields": "fields cut by the engine that wrote the log, so that a target behind is unknown: {n}",
 }
 """`Account.blind` key -> what to tell."""

@@ -78,7 +78,7 @@ def replay(
     no_funnel: bool,
     jobs: int | None,
 ) -> None:
-    """Notices from captures, Zeek logs and Suricata EVE: files and folders of them, told apart by content."""
+    """Notices from captures, Zeek logs, EVE, logs of proxies and web servers: files and folders, told by content."""
     with _replay(paths, site_file, output, jobs=jobs, funnel=not no_funnel) as (run, stream):
         worst = _write(run.notices(), form or _default_format(output), stream)
     if fail_on is not None and worst >= VERDICTS.index(fail_on):

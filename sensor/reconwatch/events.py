@@ -31,6 +31,8 @@ class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
     """Who told it: `capture`, `zeek/dns`, `eve/tls`, ..."""
     input: int = 0
     """The position of the input in this run: two witnesses of one event come from two inputs."""
+    user: str | None = None
+    """Who the client said it acts for and proved or not, where a log names users (`sources/textlog/asked.py`)."""
     uid: str | None = None
     """The engine's own name of the flow (Zeek `uid`, Suricata `flow_id`), for a person to search for."""
 

@@ -181,6 +181,8 @@ def _facts(explanation: Explanation) -> Iterable[str]:
         if actor.ip
         else "actor      nobody was seen"
     )
+    if actor.user is not None:
+        yield f"user       {actor.user}"
     if actor.trusted is not None:
         yield f"trusted    {actor.trusted}"
     yield f"services   {', '.join(notice.services) or 'none'}"

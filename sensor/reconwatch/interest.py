@@ -58,6 +58,8 @@ class Interest(msgspec.Struct, frozen=True):
     """Server ports whose connections matter whatever the name (43: WHOIS has no other sign in a connection log)."""
     networks: frozenset[str] = frozenset()
     """Networks (CIDR) to which everything matters that is sent: those of ours, which the world comes to."""
+    relays: frozenset[str] = frozenset()
+    """Networks (CIDR) whose hosts pass on what others ask, and are believed when they say for whom."""
     secrets: frozenset[tuple[str, str]] = frozenset()
     """(host suffix, parameter): further parameters to mask at one service only."""
     secret_paths: frozenset[tuple[str, str]] = frozenset()
@@ -70,6 +72,7 @@ class Interest(msgspec.Struct, frozen=True):
             paths=self.paths | other.paths,
             ports=self.ports | other.ports,
             networks=self.networks | other.networks,
+            relays=self.relays | other.relays,
             secrets=self.secrets | other.secrets,
             secret_paths=self.secret_paths | other.secret_paths,
         )
@@ -171,6 +174,8 @@ class Lookout:
         self._asides = _Names(interest.asides)
         self._ports = interest.ports
         self._networks = _Networks(interest.networks)
+        self.relays = _Networks(interest.relays).hold
+        """Whether an address is that of a declared proxy or balancer."""
         secrets: dict[str, set[str]] = {}
         for suffix, parameter in interest.secrets:
             secrets.setdefault(suffix, set()).add(_bare(parameter))

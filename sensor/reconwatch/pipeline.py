@@ -33,6 +33,7 @@ from reconwatch.sift import Sift
 from reconwatch.sightings import Exposed, Probe, Sighting
 from reconwatch.site import Site
 from reconwatch.sources.inputs import WORTH_WORKERS, Inputs, read_inputs
+from reconwatch.sources.textlog.declared import Declared
 
 MOST_EXPOSED = 100_000
 """Names of ours that certificates made known, at 500 bytes each; only they are told to be probed after it."""
@@ -120,9 +121,12 @@ class Replay:
 
     def _events(self) -> Generator[AnyEvent, None, None]:
         lookout = Lookout(self.catalog.interest() | self._watched.interest() | interest_of(self.site))
+        declared = tuple(
+            Declared(log.files, log.format, log.server, log.zone, log.pattern, log.fields) for log in self.site.logs
+        )
         shared = Inputs(
             lookout, self.funnel, self.warn, self.progress, self.jobs, self.worth_workers,
-            passerby=self._passes,
+            declared=declared, passerby=self._passes,
         )  # fmt: skip
         return read_inputs(self.inputs, shared, self.accounts)
 

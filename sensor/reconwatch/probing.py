@@ -44,10 +44,14 @@ RCODES = {0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP",
 
 
 def interest_of(site: Site) -> Interest:
-    """What a site's owner needs to see of what is sent to his networks, and of his baits wherever they turn up."""
+    """What a site's owner needs to see of what is sent to his networks, and of his baits wherever they turn up.
+
+    Whom his proxies and balancers act for is what they say.
+    """
     baits = {kind: {bait.value for bait in site.canaries if bait.kind == kind} for kind in ("name", "address")}
     networks = {str(network) for network in site.owned.ranges} | baits["address"]
-    return Interest(names=frozenset(baits["name"]), networks=frozenset(networks))
+    relays = {str(network) for network in (*site.roles.proxies, *site.roles.balancers)}
+    return Interest(names=frozenset(baits["name"]), networks=frozenset(networks), relays=frozenset(relays))
 
 
 class Probing:
@@ -145,7 +149,7 @@ class Probing:
         agent = event.user_agent if isinstance(event, HttpRequest) else None
         return Probe(
             ts=event.ts,
-            actor=self.actor(event.client, event.ts),
+            actor=self.actor(event.client, event.ts, event.user),
             server=event.server,
             port=event.server_port,
             asset=self._site.owned_range(event.server) if event.server is not None else None,
@@ -176,10 +180,11 @@ class Probing:
             **_facts(event),
         }
 
-    def actor(self, ip: str, ts: float) -> Actor:
+    def actor(self, ip: str, ts: float, user: str | None = None) -> Actor:
         """Who an address is at a time (UTC epoch seconds)."""
         trust = self._site.trust(ip, ts, "probe")
-        return Actor(ip=ip, role=self._site.roles_of(ip), trusted=trust.reason if trust is not None else None)
+        reason = trust.reason if trust is not None else None
+        return Actor(ip=ip, role=self._site.roles_of(ip), trusted=reason, user=user)
 
     def crawls(self, ip: str) -> bool:
         """Whether an address is surely a known crawler's."""

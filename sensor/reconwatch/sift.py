@@ -10,7 +10,7 @@ from typing import Literal
 from reconwatch.catalog import Catalog, Layer, Service
 from reconwatch.catalog.world import Facts, World
 from reconwatch.events import AnyEvent, Connection, DnsQuery, Hello, HttpRequest, WhoisQuery
-from reconwatch.sightings import EVIDENCE_ENDS, Actor, Evidence, Sighting, Target, Walk
+from reconwatch.sightings import EVIDENCE_ENDS, Actor, Evidence, Sighting, Target, Walk, joined_users
 from reconwatch.site import Site
 from reconwatch.targets import LONGEST_TEXT, Assets, named_in, spellings
 from reconwatch.visits import NAMES, Visit, Witnessed
@@ -97,6 +97,7 @@ class Sift:
             ip=visit.client,
             role=self._site.roles_of(visit.client),
             trusted=trust.reason if trust is not None else None,
+            user=joined_users(w.event.user for w in visit.events if not w.upstream),
         )
 
     def _named(self, service: Service, event: AnyEvent) -> frozenset[Target]:
@@ -207,8 +208,13 @@ def evidence_of(witnessed: Witnessed) -> Evidence:
         src=event.client,
         dst=event.server,
         host=witnessed.name if witnessed.name not in (event.server, "") else None,
-        detail=("upstream: " if witnessed.upstream else "") + _detail(event),
+        detail=("upstream: " if witnessed.upstream else "") + _detail(event) + as_user(event),
     )
+
+
+def as_user(event: AnyEvent) -> str:
+    """Who acted, in words; nothing if no log names a user."""
+    return "" if event.user is None else f" (user {event.user})"
 
 
 def to_port(event: AnyEvent) -> str:

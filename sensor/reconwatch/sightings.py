@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -10,6 +11,11 @@ import msgspec
 EVIDENCE_ENDS = 10
 """A notice keeps this many of its first and as many of its last pieces of evidence."""
 
+
+MOST_USERS = 8
+"""Users whom a notice lists, the first by name; beyond, it says that there are more."""
+
+_AND_MORE = "..."
 
 Place = tuple[float, str, str, str, str, str, str, str]
 """What evidence is sorted by."""
@@ -23,6 +29,7 @@ class Actor(msgspec.Struct, frozen=True, order=True):
     trusted: str | None = None
     """Why the site trusts this party at the time of the event."""
     user: str | None = None
+    """Of several users all names, joined by a comma and a blank, which no single name holds; see `joined_users`."""
     host: str | None = None
     mac: str | None = None
     sensor: str | None = None
@@ -33,6 +40,15 @@ class Actor(msgspec.Struct, frozen=True, order=True):
     def stands_for_others(self) -> bool:
         """A resolver, proxy or NAT: its lookups are its clients', so its rate and breadth mean nothing."""
         return not {"resolver", "proxy", "nat"}.isdisjoint(self.role)
+
+
+def joined_users(said: Iterable[str | None]) -> str | None:
+    """`Actor.user` of several that were said, whatever their order: each name once, sorted; at most `MOST_USERS`."""
+    names = {name for each in said if each is not None for name in each.split(", ")}
+    known = sorted(names - {_AND_MORE})
+    if len(known) > MOST_USERS or _AND_MORE in names:
+        known = [*known[:MOST_USERS], _AND_MORE]
+    return ", ".join(known) or None
 
 
 class Target(msgspec.Struct, frozen=True):

@@ -107,6 +107,23 @@ class Canary(msgspec.Struct, frozen=True):
     since: datetime.date | None = None
 
 
+class Log(msgspec.Struct, frozen=True):
+    """What is said of the logs of a program; what is not said is None or empty."""
+
+    files: str
+    """A shell pattern: of the whole path if it holds a slash, else of the file's name."""
+    format: str | None = None
+    """One of `logformat.LOG_FORMATS`; None: told by content."""
+    server: str | None = None
+    """The canonical address of the host that wrote it."""
+    zone: str | None = None
+    """IANA name of the time zone of stamps that name none."""
+    pattern: str | None = None
+    """Squid's `logformat`."""
+    fields: dict[str, str] = {}
+    """What holds a value: a key of JSON, dotted where nested; the number of an additional column."""
+
+
 class Roles(msgspec.Struct, frozen=True):
     """Hosts that are not one person's; a host may have several roles."""
 
@@ -143,6 +160,8 @@ class Site:
     roles: Roles = field(default_factory=Roles)
     trusted: tuple[Trust, ...] = ()
     canaries: tuple[Canary, ...] = ()
+    logs: tuple[Log, ...] = ()
+    """The first whose `files` fit a log is about it."""
     sources: tuple[dict[str, Any], ...] = ()
     sinks: tuple[dict[str, Any], ...] = ()
     intel: tuple[dict[str, Any], ...] = ()
@@ -363,6 +382,9 @@ def _site(model: SiteModel, document: Document, warnings: tuple[Problem, ...]) -
         ),
         canaries=tuple(
             Canary(kind, value, each.planted, each.since) for each in model.canaries for kind, value in each.baits()
+        ),
+        logs=tuple(
+            Log(each.files, each.format, each.server, each.zone, each.pattern, dict(each.fields)) for each in model.logs
         ),
         sources=tuple(model.sources),
         sinks=tuple(model.sinks),

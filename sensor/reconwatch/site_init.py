@@ -330,6 +330,10 @@ trusted:
 canaries:
   # - {{name: staging-7f3k2q.example.com, planted: certificate transparency, since: 2026-11-01}}
 
+# What no line of a log says: without `server`, no line of a web server of ours is a probe of it.
+logs:
+  # - {{files: "*/nginx/access.log*", server: 203.0.113.10}}
+
 # What `reconwatch run` follows, where it writes, and its threat intelligence.
 sources: []
 sinks: []

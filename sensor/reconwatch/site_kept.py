@@ -11,7 +11,7 @@ import msgspec
 
 from reconwatch.cache import stamp
 from reconwatch.document import Problem
-from reconwatch.site import Canary, Direction, Owned, Roles, Site, Thresholds, Trust
+from reconwatch.site import Canary, Direction, Log, Owned, Roles, Site, Thresholds, Trust
 
 PACKAGES = ("idna", "publicsuffixlist", "pydantic", "yaml")
 """Packages that have a say in what a site may hold; the cache forgets what another version of them said."""
@@ -32,6 +32,7 @@ class _Kept(msgspec.Struct, frozen=True, array_like=True):
     """Ours, nameservers, secondaries, inside; then of each role."""
     trusted: tuple[tuple[str, str, datetime.date | None, datetime.date | None, tuple[Direction, ...]], ...]
     canaries: tuple[Canary, ...]
+    logs: tuple[Log, ...]
     sources: tuple[dict[str, Any], ...]
     sinks: tuple[dict[str, Any], ...]
     intel: tuple[dict[str, Any], ...]
@@ -58,7 +59,7 @@ def encode(site: Site) -> bytes | None:
         owned.domains, owned.asns, owned.brands, owned.hosted, owned.issuers,
         (owned.ranges, owned.nameservers, owned.secondaries, site.inside, *roles),
         tuple((trust.who, trust.reason, trust.since, trust.until, trust.directions) for trust in site.trusted),
-        site.canaries, site.sources, site.sinks, site.intel, site.thresholds, site.path, site.warnings,
+        site.canaries, site.logs, site.sources, site.sinks, site.intel, site.thresholds, site.path, site.warnings,
     )  # fmt: skip
     try:
         raw = _ENCODER.encode(values)
@@ -78,6 +79,7 @@ def decode(raw: bytes) -> Site:
         roles=Roles(*roles),
         trusted=tuple(Trust(ip_network(who), why, since, until, ways) for who, why, since, until, ways in kept.trusted),
         canaries=kept.canaries,
+        logs=kept.logs,
         sources=kept.sources,
         sinks=kept.sinks,
         intel=kept.intel,

@@ -12,14 +12,16 @@ import ipaddress
 import math
 import re
 from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationInfo, model_validator
 from pydantic import field_validator as validator_of
 
-from reconwatch.document import Refused
+from reconwatch.document import Refused, nearest
 from reconwatch.document_errors import shown
 from reconwatch.domains import read_domain, read_owned_domain
+from reconwatch.logformat import EXTRA_FIELDS, JSON_FIELDS, WITH_EXTRA_FIELDS, LogformatError, compiled
 
 BROADEST = {4: 8, 6: 7}
 """The shortest prefix a range may have, by IP version. The largest blocks ever assigned to one holder are IPv4 /8s; the
@@ -186,6 +188,59 @@ def read_number(value: Any) -> float:
     return float(value)
 
 
+def read_files(value: Any) -> str:
+    """A shell pattern of paths. Raises Refused."""
+    text = read_text(value)
+    if text.endswith("/"):
+        raise Refused(f"'{text}' fits no file", write=f"'{text}*'")
+    return text
+
+
+def read_server(value: Any) -> str:
+    """The address of the host that wrote a log. Raises Refused."""
+    network = read_network(value)
+    if network.num_addresses != 1:
+        raise Refused(f"{network} is a range; a log is written by one server", write="an item of logs for each server")
+    return str(network.network_address)
+
+
+def read_zone(value: Any) -> str:
+    """The name of a time zone that this host knows. Raises Refused."""
+    text = read_text(value)
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise Refused(f"no time zone is called {shown(value)} here", write="a name such as Europe/Berlin") from None
+    return text
+
+
+def read_pattern(value: Any) -> str:
+    """A `logformat` of Squid's, in one line. Raises Refused."""
+    text = read_text(value)
+    try:
+        compiled(text)
+    except LogformatError as error:
+        raise Refused(error.message, write=error.write) from None
+    return text
+
+
+def read_fields(fields: dict[str, Any], format: str | None) -> dict[str, str]:
+    """What holds the values of a log of a format: keys of JSON, or numbers of columns. Raises Refused."""
+    if format != "json" and format not in WITH_EXTRA_FIELDS:
+        takers = " or ".join(("json", *WITH_EXTRA_FIELDS))
+        raise Refused("fields are for formats that need them", write=f"format: {takers}")
+    known = JSON_FIELDS if format == "json" else EXTRA_FIELDS
+    for name, place in fields.items():
+        if name not in known:
+            close = nearest(name, known)
+            raise Refused(f"no field '{name}'; known are {', '.join(known)}", write=f"'{close}'" if close else "")
+        if format == "json" and not (isinstance(place, str) and place.strip()):
+            raise Refused(f"{name}: {shown(place)} is not a key", write=f"{name}: the key in the log that holds it")
+        if format != "json" and not (isinstance(place, int) and not isinstance(place, bool) and 0 < place < 100):
+            raise Refused(f"{name}: {shown(place)} is not the number of a column", write=f"{name}: 1 for the first")
+    return {name: str(place) for name, place in fields.items()}
+
+
 AnyNetwork = Annotated[Any, PlainValidator(read_network)]
 Domain = Annotated[str, BeforeValidator(read_domain)]
 OwnedDomain = Annotated[str, BeforeValidator(read_owned_domain)]
@@ -266,6 +321,44 @@ class CanaryModel(Section):
         return [(kind, value) for kind, value in found if value is not None]
 
 
+class LogModel(Section):
+    """An item of `logs`."""
+
+    files: Annotated[str, BeforeValidator(read_files)]
+    format: Literal["combined", "haproxy", "json", "squid", "w3c"] | None = None
+    server: Annotated[str, BeforeValidator(read_server)] | None = None
+    zone: Annotated[str, BeforeValidator(read_zone)] | None = None
+    pattern: Annotated[str, BeforeValidator(read_pattern)] | None = None
+    fields: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _implied(cls, data: Any) -> Any:
+        """Only Squid's format is written down as a pattern."""
+        if isinstance(data, dict) and data.get("pattern") is not None and data.get("format") is None:
+            return {**data, "format": "squid"}
+        return data
+
+    @validator_of("pattern")
+    @classmethod
+    def _of_squid(cls, pattern: str | None, info: ValidationInfo) -> str | None:
+        form = info.data.get("format")
+        if pattern is not None and form not in (None, "squid"):
+            raise Refused(f"format {form} takes no pattern", write="it with format: squid, or not")
+        return pattern
+
+    @validator_of("fields", mode="before")
+    @classmethod
+    def _of_its_format(cls, fields: Any, info: ValidationInfo) -> Any:
+        return read_fields(fields, info.data.get("format")) if isinstance(fields, dict) else fields
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.format == "json" and not {"ts", "client"} <= self.fields.keys():
+            raise Refused("of JSON lines only you know what their keys mean", write="fields: {ts: ..., client: ...}")
+        return self
+
+
 class SiteModel(Section):
     """The whole of site.yaml."""
 
@@ -274,6 +367,7 @@ class SiteModel(Section):
     roles: RolesModel = RolesModel()
     trusted: list[TrustModel] = []
     canaries: list[CanaryModel] = []
+    logs: list[LogModel] = []
     sources: RawList = []
     sinks: RawList = []
     intel: RawList = []

@@ -113,7 +113,7 @@ class Witnesses:
 
     def observe(self, event: AnyEvent, name: str) -> Observation | None:
         """A new observation, or None if another input has told this event: then it is one more witness of it."""
-        if not isinstance(event, Connection) and (event.client_port is None or event.server is None):
+        if not isinstance(event, Connection) and None in (event.client_port, event.server, event.server_port):
             return self._observe_loosely(event, name)
         key = (event.client, event.client_port, event.server, event.server_port, event.kind, *_label(event))
         telling = self._tellings.get(key)
@@ -135,13 +135,13 @@ class Witnesses:
             if isinstance(event, Hello) and event.transport == "quic":
                 # Zeek's ssl.log has a row for a QUIC session too, which does not say that it is one.
                 observation.event = msgspec.structs.replace(observation.event, transport="quic")
-            self._also(observation, event.source)
+            self._also(observation, event)
             return None
         told = self._entries.nearest(event, whole=True) if self._entries is not None else None
         if told is not None:
             # It knows more than the log that told of it first.
             observation, told.whole = told.observation, True
-            first, observation.event = observation.event.source, event
+            first, observation.event = observation.event, event
             self._also(observation, first)
         else:
             observation = Observation(event, name)
@@ -160,15 +160,18 @@ class Witnesses:
         told = self._entries.nearest(event, whole=False)
         if told is not None:
             told.inputs.add(event.input)
-            self._also(told.observation, event.source)
+            self._also(told.observation, event)
             return None
         observation = Observation(event, name)
         self._entries.add(observation, whole=False)
         return observation
 
-    def _also(self, observation: Observation, source: str) -> None:
-        if source not in (observation.event.source, *observation.also):
-            observation.also += (source,)
+    def _also(self, observation: Observation, event: AnyEvent) -> None:
+        """Note another witness. Only logs name users, whoever else told of it."""
+        if event.source not in (observation.event.source, *observation.also):
+            observation.also += (event.source,)
+        if event.user is not None and observation.event.user is None:
+            observation.event = msgspec.structs.replace(observation.event, user=event.user)
         self.merged += 1
 
     def forget(self, now: float) -> None:
@@ -203,8 +206,8 @@ def _loose_key(event: AnyEvent) -> Hashable:
     """What a log without ports knows of an event, as far as all such logs do."""
     label = _label(event)
     if isinstance(event, HttpRequest):
-        # Squid leaves out what stands behind the question mark (`strip_query_terms`).
-        label = (*label[:2], str(label[2]).partition("?")[0])
+        # Squid leaves out what stands behind the question mark (`strip_query_terms`), a web server whom it was sent to.
+        label = (label[0], str(label[2]).partition("?")[0])
     return (event.client, event.kind, *label)
 
 
@@ -212,9 +215,17 @@ def _may_be_one(known: AnyEvent, event: AnyEvent) -> bool:
     """Whether two records of the same client, kind and name, but for ports, may be of one event."""
     if known.source == event.source and known.ts != event.ts:
         return False  # of one program, whose log was rotated between them
-    if known.server != event.server and None not in (known.server, event.server):
-        return False
+    for one, other in (
+        (known.server, event.server),
+        (known.client_port, event.client_port),
+        (known.server_port, event.server_port),
+        (known.user, event.user),
+    ):
+        if one != other and None not in (one, other):
+            return False
     if isinstance(known, HttpRequest) and isinstance(event, HttpRequest):
+        if known.host != event.host and ((known.host and event.host) or known.server is None or event.server is None):
+            return False
         asked = [str(_label(each)[2]) for each in (known, event)]
         return asked[0] == asked[1] or any(not uri.partition("?")[2] for uri in asked)
     return True

@@ -10,7 +10,7 @@ import msgspec
 
 from reconwatch.detectors.detector import Key, Threshold
 from reconwatch.notices import Finding, Reason, notice_id
-from reconwatch.sightings import Actor, Evidence, Probe, Publication, Sighting, Target
+from reconwatch.sightings import Actor, Evidence, Probe, Publication, Sighting, Target, joined_users
 from reconwatch.windows import Ends, Smallest
 
 
@@ -30,7 +30,19 @@ class Kept(msgspec.Struct):
 
     def take_actor(self, actor: Actor) -> None:
         """The same actor whatever the order of arrival, should the reason of its trust have been reworded."""
-        self.actor = min(filter(None, (self.actor, actor)), key=lambda actor: actor.trusted or "")
+        self.actor = with_users(min(filter(None, (self.actor, actor)), key=_reworded), self.actor, actor)
+
+
+def _reworded(actor: Actor) -> str:
+    return actor.trusted or ""
+
+
+def with_users(actor: Actor, *others: Actor | None) -> Actor:
+    """The actor with all users that others of the same address had."""
+    if actor.user is None and not any(other.user for other in others if other is not None):
+        return actor
+    user = joined_users([actor.user, *(other.user for other in others if other is not None)])
+    return msgspec.structs.replace(actor, user=user)
 
 
 class Words(msgspec.Struct, frozen=True):

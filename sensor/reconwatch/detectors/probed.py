@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, TypeVar
 
 import msgspec
 
-from reconwatch.detectors.keyed import Kept, KeyedDetector, Words
+from reconwatch.detectors.keyed import Kept, KeyedDetector, Words, with_users
 from reconwatch.sightings import Actor, Probe, Target
 
 __all__ = ["NetworkProbed", "ProbeDetector", "Probed", "Words", "network", "prober"]
@@ -49,7 +49,7 @@ class NetworkProbed(Probed):
         one = len(self.members) == 1
         known = min(filter(None, (self.actor, actor)), key=lambda actor: (actor.trusted or "", actor.role))
         self.actor = msgspec.structs.replace(
-            known,
+            with_users(known, self.actor, actor),
             ip=self.members[0] if one else self.key.parts[0],
             members=() if one else tuple(self.members),
         )

@@ -9,6 +9,7 @@ from typing import ClassVar
 import msgspec
 
 from reconwatch.detectors.detector import Key
+from reconwatch.detectors.keyed import with_users
 from reconwatch.detectors.probed import Probed, ProbeDetector, Words, prober
 from reconwatch.notices import Finding, Reason
 from reconwatch.prose import counted, shortened
@@ -143,9 +144,8 @@ def _take_source(state: Crawl, probe: Probe, *, sure: bool) -> None:
     known = next((source for source in state.sources if source.ip == actor.ip), None)
     if known is not None:
         known.sure |= sure
-        if (actor.trusted or "") >= (known.actor.trusted or ""):
-            return
-        known.actor = actor
+        lesser = min(known.actor, actor, key=lambda each: each.trusted or "")
+        known.actor = with_users(lesser, known.actor, actor)
     elif not keep_smallest(state.sources, Source(actor.ip, actor, sure), MOST_SOURCES, place=_address):
         return
     lowest = state.sources[0].actor

@@ -85,6 +85,7 @@ def _sub(notice: Notice) -> str:
         ("score", str(notice.score)),
         ("technique", ",".join(notice.techniques)),
         ("service", ",".join(notice.services)),
+        ("user", (notice.actor.user or "").replace(" ", "_")),
         ("id", notice.id),
         ("rev", str(notice.rev)),
         ("state", notice.state),

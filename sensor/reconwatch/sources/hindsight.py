@@ -45,7 +45,7 @@ class Hindsight(Lookout):
 
     def __init__(self, lookout: Lookout, began: Learned, again: Again) -> None:
         """`began`: what the first reading began with."""
-        super().__init__(Interest())
+        super().__init__(Interest(relays=lookout.interest.relays))
         self._then = lookout.begun(began)
         self._now = lookout.begun(Learned(began.addresses | again.more, began.others, began.crowded))
         self.addresses = set(began.addresses | again.first.addresses | again.more)

@@ -191,7 +191,8 @@ def _patterns(interest: Interest, layout: Layout) -> list[bytes]:
     found = [_literal(name) for name in sorted(names) if name]
     for host, prefix in sorted(interest.paths):
         # Either alone would hit all day: `www.google.com`, `/api/`. Their order is the writer's.
-        name, path = _literal(host), _path(prefix)
+        # A text log may have what stands behind the question mark in another column.
+        name, path = _literal(host), _path(prefix.partition("?")[0] if layout.spelling == "text" else prefix)
         found += [rb"%b[^\n]*%b" % (name, path), rb"%b[^\n]*%b" % (path, name)]
     columns = {"tsv": _tsv_columns, "text": _text_words}.get(layout.spelling, _json_fields)
     return [*found, *columns(interest, layout), *_MARKS[layout.spelling]]
@@ -200,7 +201,8 @@ def _patterns(interest: Interest, layout: Layout) -> list[bytes]:
 def _text_words(interest: Interest, layout: Layout) -> Iterator[bytes]:
     """Addresses of networks anywhere in the line: where in it a server's stands is the format's."""
     if interest.networks:
-        yield rb"(?:^|[^0-9A-Za-z.:])(?:%b)" % b"|".join(_beginnings(interest))
+        # `::ffff:192.0.2.1` is how a server writes an IPv4 address that listens for both.
+        yield rb"(?:^|[^0-9A-Za-z.:]|:ffff:)(?:%b)" % b"|".join(_beginnings(interest))
 
 
 def _tsv_columns(interest: Interest, layout: Layout) -> Iterator[bytes]:

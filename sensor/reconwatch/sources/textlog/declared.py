@@ -20,9 +20,9 @@ class Declared(msgspec.Struct, frozen=True):
     zone: str | None = None
     """IANA name of the time zone of stamps that name none; None: nobody said, so UTC is assumed, and that told."""
     pattern: str | None = None
-    """How the program was told to write its lines, in its own language (Squid's `logformat`)."""
+    """How the program was told to write its lines, in its own language (Squid's `logformat`, see `logformat.py`)."""
     fields: dict[str, str] = {}
-    """JSON lines: which key, dotted where nested, holds what."""
+    """What is where: of JSON lines the key, dotted where nested; else the number of an additional column, from 1."""
 
     def fits(self, path: str) -> bool:
         """Whether it is about the file at a path."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from reconwatch.events import AnyEvent
 from reconwatch.sources.lines import Block, Blocks
@@ -10,7 +10,7 @@ from reconwatch.sources.sieve import EveryLine, Layout, sieve_for
 from reconwatch.sources.source import Opening
 from reconwatch.sources.textlog.declared import Declared
 from reconwatch.sources.textlog.formats import FORMATS
-from reconwatch.sources.textlog.line import BadLineError, Context, LineFormat
+from reconwatch.sources.textlog.line import BadLineError, Context, LineFormat, readable
 from reconwatch.sources.textlog.stamps import Clock
 from reconwatch.sources.textlog.syslog import logged, without_prefix
 
@@ -22,7 +22,8 @@ class TextLogSource:
     funnel `account.skipped` covers the decoded lines, `account.sampled` those of the blocks looked at whole.
     """
 
-    def __init__(self, opening: Opening, format: type[LineFormat]) -> None:
+    def __init__(self, opening: Opening, format: type[LineFormat], head: Sequence[bytes] = ()) -> None:
+        """`head`: the first lines, of which `format` was told."""
         self.position = 0
         self._opening = opening
         self._account = opening.account
@@ -34,8 +35,11 @@ class TextLogSource:
         self._formats = [each(context) for each in FORMATS if each is format or not declared_only]
         self._formats.sort(key=lambda each: type(each) is not format)
         self._account.dialect = format.name
-        self._account.holds |= format.holds
-        self._sieve = sieve_for(opening.lookout, opening.account, Layout("text"), funnel=opening.funnel)
+        self._formats[0].begin([without_prefix(line)[0] for line in map(readable, head)])
+        # What comes to a server of ours matters, and that it came there no line says: its owner does.
+        every = declared.server is not None and opening.lookout.ours(declared.server)
+        funnel = opening.funnel and not every
+        self._sieve = sieve_for(opening.lookout, opening.account, Layout("text"), funnel=funnel)
 
     def __iter__(self) -> Iterator[AnyEvent]:
         account, wants = self._account, self._opening.lookout.wants
@@ -76,7 +80,7 @@ class TextLogSource:
         line = block.line(start, end)
         if not line:
             return []
-        text, stamp = without_prefix(line.decode("utf-8", "backslashreplace"))
+        text, stamp = without_prefix(readable(line))
         try:
             time = logged(stamp, self._clock)
             for place, each in enumerate(self._formats):

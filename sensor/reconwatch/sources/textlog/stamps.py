@@ -54,11 +54,11 @@ class Clock:
         """UTC epoch seconds of a stamp's parts; None for what is no time. `offset` is `Z` or like `+01:00`, `-0500`."""
         whole = int(second)
         zone: tzinfo = self.zone
-        if offset is None:
-            self.assumed = True
-        else:
-            zone = datetime.strptime(offset, "%z").tzinfo or UTC
         try:
+            if offset is None:
+                self.assumed = True
+            else:
+                zone = datetime.strptime(offset, "%z").tzinfo or UTC
             if year is not None:
                 known = datetime(year, month, day, hour, minute, min(whole, 59), tzinfo=zone)
             else:

@@ -10,7 +10,7 @@ from reconwatch.sources.textlog.stamps import Clock
 _LEGACY = re.compile(
     r"(?:<\d{1,3}>)?"
     r"(?P<stamp>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,6})?|\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d))"
-    r" (?P<host>[\w.:\-]+) (?P<tag>[\w./\-]{1,48})(?:\[\d+\])?: "
+    r" (?P<host>[\w.:\-]+) (?P<tag>[\w./()\-]{1,48})(?:\[\d+\])?: "
 )
 _STRUCTURED = re.compile(
     r"<\d{1,3}>1 (?P<stamp>\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)) (?P<host>\S+) (?P<tag>\S+) \S+ \S+ "
