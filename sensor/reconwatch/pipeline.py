@@ -162,10 +162,9 @@ class Replay:
         """See `Passerby`: what `notices` does with a stranger's connection."""
         if not self._probing.is_strangers(client, server):
             return False
-        contact = self._probing.contact(proto, client_port, server_port, opening, answered, spoke)
-        if contact is not None:
-            told = (source, uid, proto, server_port, answered, established, spoke)
-            self._contacts.add(ts, client, server, proto, server_port, *contact, told)
+        self._count(
+            ts, client, client_port, server, server_port, proto, opening, answered, established, spoke, source, uid
+        )
         return True
 
     def _count(

@@ -56,7 +56,7 @@ def names(content: bytes) -> list[tuple[str, ...]]:
 def test_an_entry_of_crt_sh_is_told_with_the_time_at_which_the_log_took_it() -> None:
     (event,), account, told = read(json.dumps([CRTSH]).encode())
     assert event.names == ("*.dev.acme-widgets.com", "dev.acme-widgets.com")
-    assert (event.ts, event.serial, event.issuer) == (PUBLISHED, "3AB00FF", "C=US, O=Let's Encrypt, CN=R11")
+    assert (event.ts, event.serial, event.issuer) == (PUBLISHED, "3AB00FF", "Let's Encrypt, R11")
     assert (event.published, event.client, event.server, event.source) == (True, "", None, "crt.sh")
     assert (account.records, account.unit, told) == (1, "entries", [])
 
@@ -73,7 +73,7 @@ def test_certstream_is_read_by_the_line_and_its_heartbeats_tell_nothing() -> Non
     assert (events[0].ts, events[0].serial, events[0].issuer) == (
         1795492801.5,
         "3AB00FF",
-        "/C=US/CN=R11/O=Let's Encrypt",
+        "Let's Encrypt, R11",
     )
     assert (told, account.skipped) == ([], {})
 
