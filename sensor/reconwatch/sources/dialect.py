@@ -54,7 +54,9 @@ def recognise(head: bytes, declared: Declared | None = None) -> Dialect | None:
         return Dialect.PCAP
     if head[:4] == _PCAPNG_MAGIC:
         return Dialect.PCAPNG
-    lines = head.removeprefix(b"\xef\xbb\xbf").lstrip(b"\0").split(b"\n")
+    if declared is not None and declared.format is not None:
+        return Dialect.TEXT
+    lines = lines_of(head)
     for line in lines[:_LINES_TRIED]:
         if _ZEEK_HEADER.match(line):
             return Dialect.ZEEK_TSV
@@ -73,7 +75,12 @@ def text_format(head: bytes, declared: Declared | None) -> type[LineFormat] | No
     """The format of a text log that begins with `head`; None if it is none we read."""
     from reconwatch.sources.textlog.formats import format_of  # here: most runs have no such log
 
-    return format_of(head.removeprefix(b"\xef\xbb\xbf").lstrip(b"\0").split(b"\n")[:_LINES_TRIED], declared)
+    return format_of(lines_of(head)[:_LINES_TRIED], declared)
+
+
+def lines_of(head: bytes) -> list[bytes]:
+    """The first lines of an input, the last of them perhaps cut."""
+    return head.removeprefix(b"\xef\xbb\xbf").lstrip(b"\0").split(b"\n")
 
 
 def _recognise_object(line: bytes) -> Dialect | None:

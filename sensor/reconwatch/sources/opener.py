@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from reconwatch.account import Account
 from reconwatch.interest import Lookout
-from reconwatch.sources.dialect import HEAD, LAST, Dialect, capture_kind, names_first, recognise, text_format
+from reconwatch.sources.dialect import HEAD, LAST, Dialect, capture_kind, lines_of, names_first, recognise, text_format
 from reconwatch.sources.eve import EveSource
 from reconwatch.sources.inflate import decompressed, peeked
 from reconwatch.sources.source import Opening, Source
@@ -94,7 +94,7 @@ def _text_source(opening: Opening) -> Source:
     head, stream = peeked(opening.stream, HEAD)
     format = text_format(head, opening.declared)
     assert format is not None
-    return TextLogSource(replace(opening, stream=stream), format)
+    return TextLogSource(replace(opening, stream=stream), format, lines_of(head))
 
 
 def reading_order(path: Path) -> tuple[int, float]:

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from reconwatch.sources.textlog.bind import BindFormat
 from reconwatch.sources.textlog.declared import Declared
-from reconwatch.sources.textlog.line import LineFormat
+from reconwatch.sources.textlog.dnsmasq import DnsmasqFormat
+from reconwatch.sources.textlog.line import LineFormat, readable
 from reconwatch.sources.textlog.squid import SquidFormat
 from reconwatch.sources.textlog.syslog import without_prefix
+from reconwatch.sources.textlog.unbound import UnboundFormat
+from reconwatch.sources.textlog.windows_dns import WindowsDnsFormat
 
-FORMATS: tuple[type[LineFormat], ...] = (SquidFormat,)
+FORMATS: tuple[type[LineFormat], ...] = (
+    SquidFormat,
+    BindFormat,
+    UnboundFormat,
+    WindowsDnsFormat,
+    DnsmasqFormat,
+)
 """Asked in this order whose line it is: the stricter first."""
 
 
@@ -18,7 +28,7 @@ def format_of(lines: Iterable[bytes], declared: Declared | None = None) -> type[
     if declared is not None and declared.format is not None:
         return next(each for each in FORMATS if each.name == declared.format)
     for line in lines:
-        text, _ = without_prefix(line.decode("utf-8", "backslashreplace").rstrip("\r"))
+        text, _ = without_prefix(readable(line))
         for each in FORMATS:
             if text and each.recognises(text):
                 return each

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -26,6 +27,8 @@ class Context:
     input: int
     clock: Clock
     declared: Declared
+    modified: float = float("inf")
+    """UTC epoch seconds: nothing in the log is later."""
 
 
 class LineFormat(ABC):
@@ -37,9 +40,23 @@ class LineFormat(ABC):
     """Kinds of event that such a log is able to tell."""
     teaches: ClassVar[bool] = False
     """It tells what addresses names have, so it is read before logs that connect."""
+    marks: ClassVar[tuple[bytes, ...]] = ()
+    """Regular expressions, as Hyperscan has them, of lines that are read whatever they name: what they are about, only
+    other lines say."""
+    labelled: ClassVar[bool] = False
+    """It writes names as `(3)api(6)shodan(2)io(0)`."""
+    awaits: bool = False
+    """What was just read is understood with the next line only, whatever that names."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
+
+    def begin(self, lines: Sequence[str]) -> None:
+        """Told the first lines of a log of this format, without syslog's prefix, before any is read.
+
+        They decide what of a log a sieve could hide: what it holds at all (`Account.holds`).
+        """
+        self.context.account.holds |= self.holds
 
     @classmethod
     @abstractmethod
@@ -57,3 +74,8 @@ class LineFormat(ABC):
         """The fields that every event of the log has."""
         told = {"client_port": None, "server": self.context.declared.server, "server_port": None}
         return {"ts": ts, "client": client, "source": self.name, "input": self.context.input, **told, **known}
+
+
+def readable(line: bytes) -> str:
+    r"""The text of a line; bytes that are not UTF-8 appear as `\xNN`."""
+    return line.rstrip(b"\r").decode("utf-8", "backslashreplace")
