@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 
 from reconwatch.events import AnyEvent, DnsAnswer, DnsQuery
 from reconwatch.sources.dns_codes import rcode_number, type_number
-from reconwatch.sources.pcap.dns import label
-from reconwatch.sources.spelling import canonical, dns_name
+from reconwatch.sources.spelling import canonical, dns_label, dns_name
 from reconwatch.sources.textlog.line import BadLineError, Context, LineFormat
 from reconwatch.sources.textlog.questions import Questions
 
@@ -158,4 +157,4 @@ def bind_name(text: str) -> str:
         else:
             labels[-1] += wire[at : at + 1]
         at += 1
-    return ".".join(label(each) for each in labels).removesuffix(".")
+    return ".".join(dns_label(each) for each in labels).removesuffix(".")

@@ -14,8 +14,7 @@ from typing import NamedTuple
 
 from reconwatch.events import AnyEvent, DnsAnswer, DnsQuery
 from reconwatch.sources.dns_codes import rcode_number, type_number
-from reconwatch.sources.pcap.dns import label
-from reconwatch.sources.spelling import canonical
+from reconwatch.sources.spelling import canonical, dns_label
 from reconwatch.sources.textlog.line import BadLineError, Context, LineFormat
 from reconwatch.sources.textlog.questions import Questions
 from reconwatch.sources.textlog.stamps import SLACK, Clock
@@ -183,7 +182,7 @@ def labelled_name(text: str) -> str | None:
         part = text[at : at + size]
         if len(part) < size or size > _LONGEST_LABEL:
             return None
-        labels.append(label(part.encode("utf-8", "surrogatepass")))
+        labels.append(dns_label(part.encode("utf-8", "surrogatepass")))
         at += size
     return None
 
