@@ -26,7 +26,7 @@ _QUERY = re.compile(r"(?:query|auth)\[(?P<type>[A-Za-z0-9=-]+)\] (?P<name>.*) fr
 _REPLY = re.compile(r"(?:reply|cached(?:-stale)?|config|auth|DHCP|/\S*) (?P<name>.*) is (?P<answer>.*)")
 _OTHER = re.compile(r"(?:forwarded|dnssec-\w+\[\S+\]|validation|nameserver) .* (?:to|is|from) ")
 _NOTHING = {"NXDOMAIN": "NXDOMAIN", "NODATA": "NOERROR", "NODATA-IPv4": "NOERROR", "NODATA-IPv6": "NOERROR"}
-_ALIAS = "<CNAME>"
+_ALIAS, _UNPRINTABLE = "<CNAME>", "<name unprintable>"
 _A, _AAAA = 1, 28
 
 
@@ -98,6 +98,8 @@ class DnsmasqFormat(LineFormat):
         client = canonical(found["client"])
         if client is None:
             raise BadLineError("no usable address")
+        if found["name"] == _UNPRINTABLE:
+            return []
         asker = asker or _Asker(client, None)
         name = dns_name(found["name"])
         server = self.context.declared.server
