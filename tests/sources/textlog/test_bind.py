@@ -38,7 +38,12 @@ AXFR, IXFR = 252, 251
 )
 def test_a_query_in_any_form_it_has_had(line: str) -> None:
     (event,), account, _ = both(line)
-    assert (event.client, event.client_port, event.server, event.server_port) == ("192.0.2.66", 43033, "203.0.113.53", 53)
+    assert (event.client, event.client_port, event.server, event.server_port) == (
+        "192.0.2.66",
+        43033,
+        "203.0.113.53",
+        53,
+    )
     assert (event.name, event.qtype, event.source) == ("api.shodan.io", 1, "bind")
     assert event.ts == pytest.approx(at("2026-11-24T04:18:48.673"), abs=0.001)
     assert account.dialect == "bind"
@@ -76,7 +81,10 @@ def test_a_refused_transfer_is_an_answer_from_where_its_query_was_asked() -> Non
     events, _, _ = both(
         STAMP + front + "query: acme-widgets.com IN AXFR -E(0)TK (203.0.113.53)",
         STAMP + "security: error: " + front + "zone transfer 'acme-widgets.com/AXFR/IN' denied",
-        STAMP + "security: error: " + front.replace("43033", "43034") + "zone transfer 'acme-widgets.com/AXFR/IN' denied",
+        STAMP
+        + "security: error: "
+        + front.replace("43033", "43034")
+        + "zone transfer 'acme-widgets.com/AXFR/IN' denied",
     )
     (refused,) = answered(events)  # of the other nobody knows where it was asked
     assert (refused.client, refused.client_port, refused.server) == ("192.0.2.66", 43033, "203.0.113.53")
@@ -91,7 +99,7 @@ def test_a_served_transfer_is_one_answer_with_its_records(words: str, qtype: int
     events, _, _ = both(
         front + f"query: acme-widgets.com IN {words[-4:]} -T (203.0.113.53)",
         front + f"transfer of 'acme-widgets.com/IN': {words} started: TSIG k.example (serial 7)",
-        front + f"transfer of 'acme-widgets.com/IN': {words} ended: 3 messages, 406 records, 9 bytes, 0.001 secs (9 bytes/sec)",
+        front + f"transfer of 'acme-widgets.com/IN': {words} ended: 3 messages, 406 records, 9 bytes, 0.001 secs",
     )
     (served,) = answered(events)
     assert (served.qtype, served.rcode, served.records, served.server) == (qtype, 0, 406, "203.0.113.53")
@@ -99,7 +107,10 @@ def test_a_served_transfer_is_one_answer_with_its_records(words: str, qtype: int
 
 def test_a_query_that_was_denied_is_answered_so() -> None:
     front = STAMP + "client @0x1 192.0.2.66#43033 (www.example): "
-    for denied in ("query (cache) 'www.example/A/IN' denied", "query 'www.example/A/IN' denied (allow-query did not match)"):
+    for denied in (
+        "query (cache) 'www.example/A/IN' denied",
+        "query 'www.example/A/IN' denied (allow-query did not match)",
+    ):
         events, _, _ = both(front + "query: www.example IN A + (203.0.113.53)", front + denied)
         assert [(event.name, event.rcode) for event in answered(events)] == [("www.example", 5)]
 
@@ -115,9 +126,12 @@ def test_a_response_is_an_answer_and_stands_for_its_query_where_that_is_not_logg
 def test_what_else_it_logs_tells_nothing() -> None:
     lines = [
         STAMP + "general: notice: all zones loaded",
-        STAMP + "rate-limit: info: client @0x1 192.0.2.66#43033 (shodan.io): rate limit drop all response to 192.0.2.0/24",
-        STAMP + "query-errors: info: client @0x1 192.0.2.66#43033 (shodan.io): query failed (REFUSED) for shodan.io/IN/A",
-        STAMP + "xfer-out: info: client @0x1 192.0.2.66#43033 (shodan.io): transfer of 'shodan.io/IN': AXFR aborted: end",
+        STAMP
+        + "rate-limit: info: client @0x1 192.0.2.66#43033 (shodan.io): rate limit drop all response to 192.0.2.0/24",
+        STAMP
+        + "query-errors: info: client @0x1 192.0.2.66#43033 (shodan.io): query failed (REFUSED) for shodan.io/IN/A",
+        STAMP
+        + "xfer-out: info: client @0x1 192.0.2.66#43033 (shodan.io): transfer of 'shodan.io/IN': AXFR aborted: end",
     ]
     events, account, _ = both(STAMP + CLIENT + QUERY, *lines)
     assert len(events) == 1

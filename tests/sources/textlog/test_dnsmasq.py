@@ -103,7 +103,9 @@ def test_a_name_cannot_speak_of_another_client_or_address() -> None:
     assert asked(events) == [("192.0.2.66", r"x\x20from\x2010.20.1.99.shodan.io", 1)]
     events, _, _ = both(QUERY, FRONT + "reply 192.0.2.1 is www.shodan.io is 6.6.6.6")
     assert given(events) == []
-    events, _, _ = both(QUERY, FRONT + "reply a is www.shodan.io is 6.6.6.6", FRONT + "reply www.shodan.io is x is 6.6.6.6")
+    events, _, _ = both(
+        QUERY, FRONT + "reply a is www.shodan.io is 6.6.6.6", FRONT + "reply www.shodan.io is x is 6.6.6.6"
+    )
     assert given(events) == []
 
 

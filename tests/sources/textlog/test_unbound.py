@@ -80,7 +80,10 @@ def test_damage_is_counted() -> None:
 
 
 def test_a_stamp_without_a_year_is_of_the_last_one_that_fits() -> None:
-    lines = [f"{stamp} unbound[1:0] query: 10.20.1.11 api.shodan.io. A IN" for stamp in ("Dec 31 23:59:59", "Jan  1 00:00:01")]
+    lines = [
+        f"{stamp} unbound[1:0] query: 10.20.1.11 api.shodan.io. A IN"
+        for stamp in ("Dec 31 23:59:59", "Jan  1 00:00:01")
+    ]
     events, _, _ = both(*lines, modified=at("2027-01-01T06:00"))
     assert [event.ts for event in events] == [at("2026-12-31T23:59:59"), at("2027-01-01T00:00:01")]
 

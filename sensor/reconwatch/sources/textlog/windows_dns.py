@@ -173,19 +173,18 @@ def _read_date(text: str, order: str) -> tuple[int, int, int] | None:
 
 def labelled_name(text: str) -> str | None:
     """The name of `(3)api(6)shodan(2)io(0)`; None if the lengths do not fit: so no label looks like another."""
-    labels: list[str] = []
-    at = 0
-    while found := _LENGTH.match(text, at):
+    wire, labels, at = text.encode("utf-8", "surrogatepass"), list[str](), 0
+    while found := _LENGTH.match(wire, at):
         size, at = int(found[1]), found.end()
         if size == 0:
-            return None if text[at:].strip() else ".".join(labels)
-        part = text[at : at + size]
+            return None if wire[at:].strip() else ".".join(labels)
+        part = wire[at : at + size]
         if len(part) < size or size > _LONGEST_LABEL:
             return None
-        labels.append(dns_label(part.encode("utf-8", "surrogatepass")))
+        labels.append(dns_label(part))
         at += size
     return None
 
 
-_LENGTH = re.compile(r"\((\d{1,2})\)")
+_LENGTH = re.compile(rb"\(([0-9]{1,2})\)")
 _LONGEST_LABEL = 63
