@@ -16,7 +16,10 @@ from pathlib import Path
 import pytest
 
 START_LIMIT = 15.0
-"""Seconds that a server may take until it answers; they take less than one."""
+"""Seconds that a server may take until it answers, and for an answer; they take less than one."""
+
+_taken: set[int] = set()
+"""Ports that were given out, whether their servers listen yet or not."""
 
 BIND = """
 options {{
@@ -73,11 +76,14 @@ def free_port() -> int:
     for _ in range(50):
         with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
             tcp.bind(("127.0.0.1", 0))
+            port = int(tcp.getsockname()[1])
             try:
-                udp.bind(("127.0.0.1", tcp.getsockname()[1]))
+                udp.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return int(tcp.getsockname()[1])
+            if port not in _taken:
+                _taken.add(port)
+                return port
     raise OSError("no port is free")
 
 
@@ -130,7 +136,7 @@ def dnsmasq(folder: Path, upstream: int, *options: str) -> tuple[list[str], int]
 
 def ask(
     client: str, port: int, labels: Sequence[bytes], qtype: int, *, tcp: bool = False, chaos: bool = False,
-    wait: float = 3.0,
+    wait: float = START_LIMIT,
 ) -> bytes:  # fmt: skip
     """Ask a question from an address of loopback; the answer, `b""` if none comes."""
     name = b"".join(bytes([len(label)]) + label for label in labels) + b"\0"

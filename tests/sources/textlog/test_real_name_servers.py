@@ -58,7 +58,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("servers")
     for name in ("bind", "unbound", "replies", "dnsmasq", "extra"):
         (folder / name).mkdir()
-    options = 'dnstap { client; auth; }; dnstap-output file "dnstap.out";'
+    options = 'dnstap { client; auth; }; dnstap-output file "dnstap.out"; dnstap-identity "ns1";'
     command = bind(folder / "bind", ZONES, print="print-time yes; print-category yes;", options=options)
     with running(command, folder / "bind", int(command[-1])) as upstream:
         answers = ["log-queries: yes", "log-replies: yes", "log-tag-queryreply: yes"]

@@ -32,6 +32,8 @@ _PACKET = re.compile(
     r" *(?P<rcode>[A-Z0-9x]+)\] (?P<type>\S+) +(?P<name>\(.*)"
 )
 _OTHER = re.compile(r"[0-9A-Fa-f]{3,8} [A-Za-z]+\b")
+_HEADERS = ("DNS Server log file creation at ", "Message logging key (for packets ")
+"""The header has more lines than are tried."""
 _DETAIL = re.compile(
     r"\s|\Z|(?:UDP|TCP) (?:question|response|answer|query|update|notify)\b|DNS Server log|Log file |Message logging key"
 )
@@ -79,6 +81,8 @@ class WindowsDnsFormat(LineFormat):
     @classmethod
     def recognises(cls, line: str) -> bool:
         """See `LineFormat.recognises`."""
+        if line.startswith(_HEADERS):
+            return True
         when = _WHEN.match(line)
         return when is not None and _PACKET.match(line, when.end()) is not None
 
