@@ -57,3 +57,26 @@ def test_addresses_that_dnsmasq_gave_name_a_connection_of_another_log(tmp_path: 
     for funnel in (True, False):
         notices = list(Replay([tmp_path], CATALOG, SITE, funnel=funnel).notices())
         assert [(n.actor.ip, n.count, n.counted) for n in notices] == [(HOST, 1, "connections")]
+
+
+def test_what_an_alias_leads_to_does_not_take_its_address_from_the_name_that_was_asked_for(tmp_path: Path) -> None:
+    # Both logs teach the address, so each is read again for what the other one taught.
+    (tmp_path / "dns.log").write_text(
+        "#separator \\x09\n#path\tdns\n"
+        "#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tquery\tqtype\tanswers\tTTLs\n"
+        f"1795488645.100\tC1\t{OTHER}\t40000\t{RESOLVER}\t53\twww.shodan.io\t1\t198.18.4.2\t60.0\n"
+    )
+    front = "2026-11-24T02:50:44+00:00 gw dnsmasq[7]: 1"
+    (tmp_path / "dnsmasq.log").write_text(
+        f"{front} {HOST}/40000 query[A] www.shodan.io from {HOST}\n"
+        f"{front} {HOST}/40000 reply www.shodan.io is <CNAME>\n"
+        f"{front} {HOST}/40000 reply zz.cdn.example is 198.18.4.2\n"
+    )
+    (tmp_path / "conn.log").write_text(
+        "#separator \\x09\n#path\tconn\n"
+        "#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tconn_state\n"
+        f"1795488645.1\tC1\t{HOST}\t40001\t198.18.4.2\t443\ttcp\tSF\n"
+    )
+    for funnel in (True, False):
+        notices = list(Replay([tmp_path], CATALOG, SITE, funnel=funnel).notices())
+        assert (HOST, 1, "connections") in [(n.actor.ip, n.count, n.counted) for n in notices]

@@ -68,10 +68,10 @@ def test_what_stays_ambiguous_is_read_as_the_later_and_said() -> None:
     events, _, told = both(*stamped("5/3/2026 09:00:00"), declared=Declared(zone="UTC"))
     assert [event.ts for event in events] == [at("2026-05-03T09:00")]
     assert told == [
-        "dns.log: its dates may be day/month or month/day, and are taken as mdy; `pattern: d/M/yyyy` or `M/d/yyyy` in"
-        " site.yaml's `logs` can say"
+        "dns.log: its dates may be day/month or month/day, and are taken as mdy; `fields: {date: d/M/yyyy}`"
+        " (or `M/d/yyyy`) of site.yaml's `logs` can say"
     ]
-    events, _, told = both(*stamped("5/3/2026 09:00:00"), declared=Declared(zone="UTC", pattern="d/M/yyyy"))
+    events, _, told = both(*stamped("5/3/2026 09:00:00"), declared=Declared(zone="UTC", fields={"date": "d/M/yyyy"}))
     assert [event.ts for event in events] == [at("2026-03-05T09:00")]
     assert told == []
 

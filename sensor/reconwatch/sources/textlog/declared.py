@@ -22,7 +22,7 @@ class Declared(msgspec.Struct, frozen=True):
     pattern: str | None = None
     """How the program was told to write its lines, in its own language (Squid's `logformat`)."""
     fields: dict[str, str] = {}
-    """JSON lines: which key, dotted where nested, holds what."""
+    """JSON lines: which key, dotted where nested, holds what. Windows' DNS server: how it writes a `date`."""
 
     def fits(self, path: str) -> bool:
         """Whether it is about the file at a path."""

@@ -46,10 +46,11 @@ class _Chain(NamedTuple):
 
 
 class DnsmasqFormat(LineFormat):
-    """Its replies give the addresses.
+    """Its replies give the addresses, of names that somebody looks for.
 
-    Without `extra` a reply does not say to whom: to who asked for the name last. Nothing is said then of the addresses
-    of names that nobody looks for.
+    Without `extra` a reply does not say to whom: to who asked for the name last. What an alias leads to is a name that
+    nobody may have asked for, so of names that nobody looks for no reply is told: which of them were asked for only
+    lines say that no sieve hits.
     """
 
     name = "dnsmasq"
@@ -121,8 +122,10 @@ class DnsmasqFormat(LineFormat):
                 return []
             asked_by = known
         address = canonical(told)
+        if not self.context.lookout.wants_message(asked, self.context.declared.server):
+            return []
         goes_on = told == _ALIAS or (chain is not None and address is not None)
-        if goes_on and self.context.lookout.names(asked):
+        if goes_on:
             self._chain = _Chain(asked_by, asked, None if address is None else name)
             self.awaits = True
         facts = self._ends(ts, asked_by)

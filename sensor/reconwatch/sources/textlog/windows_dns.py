@@ -72,9 +72,9 @@ class WindowsDnsFormat(LineFormat):
     def begin(self, lines: Sequence[str]) -> None:
         """See `LineFormat.begin`: they decide in which order its dates are written."""
         super().begin(lines)
-        pattern = (self.context.declared.pattern or "").strip().lower()
-        if pattern[:1] in ("d", "m", "y"):
-            self._order = _Order(next(order for order in _ORDERS if order.startswith(pattern[0])), sure=True)
+        first = self.context.declared.fields.get("date", "").lower()[:1]
+        if first in ("d", "m", "y"):
+            self._order = _Order(next(order for order in _ORDERS if order.startswith(first)), sure=True)
         else:
             self._order = order_of(lines, self.context.modified)
 
@@ -128,7 +128,7 @@ class WindowsDnsFormat(LineFormat):
             self._warned = True
             self.context.account.warn(
                 f"{self.context.account.path}: its dates may be day/month or month/day, and are taken as"
-                f" {self._order.name}; `pattern: d/M/yyyy` or `M/d/yyyy` in site.yaml's `logs` can say"
+                f" {self._order.name}; `fields: {{date: d/M/yyyy}}` (or `M/d/yyyy`) of site.yaml's `logs` can say"
             )
         hour = int(when["hour"])
         if when["half"]:
