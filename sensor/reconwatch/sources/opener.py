@@ -18,9 +18,9 @@ from reconwatch.sources.zeek import ZeekSource
 __all__ = ["Dialect", "decompressed", "names_first", "open_source", "reading_order", "recognise"]
 
 UNKNOWN = (
-    "unknown content: not a capture (pcap, pcapng), a Zeek log (TSV or JSON), Suricata EVE, dnstap, entries of certificate"
-    " transparency logs (crt.sh, Cert Spotter, certstream), or a log of a proxy or DNS server that is known; plain,"
-    " gzip or zstd"
+    "unknown content: not a capture (pcap, pcapng), a Zeek log (TSV or JSON), Suricata EVE, dnstap, entries of"
+    " certificate transparency logs (crt.sh, Cert Spotter, certstream), or a log of a proxy or DNS server that is"
+    " known; plain, gzip or zstd"
 )
 
 

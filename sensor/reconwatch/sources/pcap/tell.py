@@ -235,7 +235,7 @@ class Teller:
         client, client_port, server, server_port = ends(flow.up.key)
         self._tell(Certificate(
             ts=said.since, client=client, client_port=client_port, server=server, server_port=server_port,
-            source=SOURCE, input=self._input, names=said.names, issuer=authority(said.issuer), serial=said.serial,
+            source=self.source, input=self._input, names=said.names, issuer=authority(said.issuer), serial=said.serial,
             seen=ts,
         ))  # fmt: skip
 
