@@ -9,7 +9,7 @@ from tests.sources.textlog.name_logs import answered, asked, read_bytes
 
 from reconwatch.interest import Interest
 
-SAMPLES = Path(__file__).parent / "samples"
+SAMPLES = Path(__file__).parent / "name_log_samples"
 INTEREST = Interest(names=frozenset({"shodan.example", "acme-widgets.example"}))
 HOST, OTHER = "127.0.0.11", "127.0.0.12"
 WIRE_NAMES = 9

@@ -112,6 +112,13 @@ def test_headers_details_and_other_lines_tell_nothing() -> None:
     assert not account.skipped
 
 
+def test_lines_without_a_mark_are_its_details_in_no_other_log() -> None:
+    bind = "24-Nov-2026 04:18:48.673 client @0x1 10.20.1.11#1 (crt.sh): query: crt.sh IN A + (10.20.0.53)"
+    _, account, _ = both(bind, " ", "  Socket = 508", bind)
+    assert account.unreadable == {"no line of a log like bind": 2}
+    assert account.holds == {"dns", "answer"}
+
+
 def test_types_it_calls_by_names_of_its_own_and_tcp_over_ipv6() -> None:
     packet = f"0E70 PACKET  0000000003 TCP Rcv 2001:db8::66    5b47   Q [0001   D   NOERROR] ALL    {NAMES}".replace(
         "0000000003", "00000000033397A0"

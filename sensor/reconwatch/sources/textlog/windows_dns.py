@@ -68,10 +68,13 @@ class WindowsDnsFormat(LineFormat):
         self._asked: Questions[bool] = Questions(context.lookout)
         self._order = _Order("dmy", sure=False)
         self._warned = False
+        self._begun = False
+        """It is this log's main format: lines without any mark of its own are details of packets."""
 
     def begin(self, lines: Sequence[str]) -> None:
         """See `LineFormat.begin`: they decide in which order its dates are written."""
         super().begin(lines)
+        self._begun = True
         first = self.context.declared.fields.get("date", "").lower()[:1]
         if first in ("d", "m", "y"):
             self._order = _Order(next(order for order in _ORDERS if order.startswith(first)), sure=True)
@@ -90,7 +93,7 @@ class WindowsDnsFormat(LineFormat):
         """See `LineFormat.read`."""
         when = _WHEN.match(line)
         if when is None:
-            return [] if _DETAIL.match(line) else None
+            return [] if self._begun and _DETAIL.match(line) else None
         found = _PACKET.match(line, when.end())
         if found is None:
             if line.startswith("PACKET", line.find(" ", when.end()) + 1):
