@@ -79,7 +79,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def ask_all(port: int) -> None:
     for client, labels, qtype in ASKED:
-        assert ask(client, port, labels, qtype)
+        assert ask(client, port, labels, qtype), f"no answer to {labels} from port {port}"
 
 
 def read(path: Path, *, funnel: bool = True) -> tuple[list[AnyEvent], Account]:
