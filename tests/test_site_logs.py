@@ -52,7 +52,8 @@ def test_without_it_nothing_is_said(write: Callable[[str], Path]) -> None:
     ("server: 192.0.2.1", "an item of logs: key 'files' is missing; write files: ..."),
     ("files: logs/", "'logs/' fits no file; write 'logs/*'"),
     ("files: a, formt: squid", "unknown key 'formt'; write 'format'"),
-    ("files: a, format: squit", "'squit' is not one of combined, haproxy, json, squid, w3c; write 'squid'"),
+    ("files: a, format: squit", "'squit' is not one of bind, combined, dnsmasq, haproxy, json, squid, unbound, w3c,"
+     " windows-dns; write 'squid'"),
     ("files: a, server: 192.0.2.0/24", "192.0.2.0/24 is a range; a log is written by one server; write an item of logs"
      " for each server"),
     ("files: a, server: www.acme.com", "'www.acme.com' is a name, not an address or range; write the addresses it"
@@ -64,7 +65,8 @@ def test_without_it_nothing_is_said(write: Callable[[str], Path]) -> None:
      " not"),
     ("files: a, format: json", "of JSON lines only you know what their keys mean; write fields: {ts: ..., client: ..."
      "}"),
-    ("files: a, fields: {ts: a}", "fields are for formats that need them; write format: json or combined or haproxy"),
+    ("files: a, fields: {ts: a}", "fields are for formats that need them; write format: json or combined or"
+     " haproxy or windows-dns"),
     ("files: a, format: json, fields: {ts: a, client: b, clientport: c}", "no field 'clientport'; known are ts, client,"
      " client_port, server, server_port, host, method, url, uri, user_agent, status, user, sni, forwarded; write"
      " 'client_port'"),

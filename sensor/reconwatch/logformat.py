@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Literal
 from urllib.parse import unquote
 
-LOG_FORMATS = ("combined", "haproxy", "json", "squid", "w3c")
+LOG_FORMATS = ("bind", "combined", "dnsmasq", "haproxy", "json", "squid", "unbound", "w3c", "windows-dns")
 """Formats whose name may be said of a log; a log whose format is not said is told by its content."""
 
 JSON_FIELDS = (
@@ -23,6 +23,8 @@ JSON_FIELDS = (
 EXTRA_FIELDS = ("host", "user_agent", "forwarded")
 """What an additional column may be said to hold: of HAProxy's captured request headers, and behind the user agent of a
 web server's line."""
+DATES = ("d/M/yyyy", "M/d/yyyy")
+"""How Windows' DNS server may be said to write a `date`, by the settings of its host."""
 WITH_EXTRA_FIELDS = ("combined", "haproxy")
 """Formats with additional columns, which are named by their number, from 1."""
 

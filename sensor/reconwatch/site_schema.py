@@ -21,7 +21,7 @@ from pydantic import field_validator as validator_of
 from reconwatch.document import Refused, nearest
 from reconwatch.document_errors import shown
 from reconwatch.domains import read_domain, read_owned_domain
-from reconwatch.logformat import EXTRA_FIELDS, JSON_FIELDS, WITH_EXTRA_FIELDS, LogformatError, compiled
+from reconwatch.logformat import DATES, EXTRA_FIELDS, JSON_FIELDS, WITH_EXTRA_FIELDS, LogformatError, compiled
 
 BROADEST = {4: 8, 6: 7}
 """The shortest prefix a range may have, by IP version. The largest blocks ever assigned to one holder are IPv4 /8s; the
@@ -226,8 +226,14 @@ def read_pattern(value: Any) -> str:
 
 def read_fields(fields: dict[str, Any], format: str | None) -> dict[str, str]:
     """What holds the values of a log of a format: keys of JSON, or numbers of columns. Raises Refused."""
+    if format == "windows-dns":
+        if fields.keys() - {"date"} or fields.get("date") not in DATES:
+            raise Refused(
+                f"{shown(fields)} does not say how dates are written", write=f"{{date: {' or '.join(DATES)}}}"
+            )
+        return {"date": fields["date"]}
     if format != "json" and format not in WITH_EXTRA_FIELDS:
-        takers = " or ".join(("json", *WITH_EXTRA_FIELDS))
+        takers = " or ".join(("json", *WITH_EXTRA_FIELDS, "windows-dns"))
         raise Refused("fields are for formats that need them", write=f"format: {takers}")
     known = JSON_FIELDS if format == "json" else EXTRA_FIELDS
     for name, place in fields.items():
@@ -325,7 +331,9 @@ class LogModel(Section):
     """An item of `logs`."""
 
     files: Annotated[str, BeforeValidator(read_files)]
-    format: Literal["combined", "haproxy", "json", "squid", "w3c"] | None = None
+    format: (
+        Literal["bind", "combined", "dnsmasq", "haproxy", "json", "squid", "unbound", "w3c", "windows-dns"] | None
+    ) = None
     server: Annotated[str, BeforeValidator(read_server)] | None = None
     zone: Annotated[str, BeforeValidator(read_zone)] | None = None
     pattern: Annotated[str, BeforeValidator(read_pattern)] | None = None

@@ -32,6 +32,7 @@ class Dialect(Enum):
     EVE = "eve"
     CT = "certificate transparency"
     TEXT = "text log"
+    DNSTAP = "dnstap"
 
 
 _PCAP_MAGICS = frozenset({
@@ -39,6 +40,8 @@ _PCAP_MAGICS = frozenset({
     b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d",  # nanoseconds
 })  # fmt: skip
 _PCAPNG_MAGIC = b"\x0a\x0d\x0d\x0a"
+_DNSTAP = b"protobuf:dnstap.Dnstap"
+"""The content type that the first control frame (READY or START) of a Frame Streams file says."""
 _ZEEK_HEADER = re.compile(rb"#(?:separator|fields|path)[^A-Za-z0-9]")
 _CT_HEAD = 8 * 1024
 _LINES_TRIED = 20
@@ -54,6 +57,8 @@ def recognise(head: bytes, declared: Declared | None = None) -> Dialect | None:
         return Dialect.PCAP
     if head[:4] == _PCAPNG_MAGIC:
         return Dialect.PCAPNG
+    if head[:4] == bytes(4) and _DNSTAP in head[8:512]:
+        return Dialect.DNSTAP
     if declared is not None and declared.format is not None:
         return Dialect.TEXT
     lines = lines_of(head)
@@ -63,9 +68,9 @@ def recognise(head: bytes, declared: Declared | None = None) -> Dialect | None:
         dialect = _recognise_object(line)
         if dialect is not None:
             return dialect
-    # One line longer than the head, such as EVE's statistics.
     if is_ct(head[:_CT_HEAD].decode("utf-8", "replace").removeprefix("\ufeff")):
         return Dialect.CT
+    # One line longer than the head, such as EVE's statistics.
     if lines[0][:1] == b"{" and len(lines) == 1 and re.search(rb'"event_type"\s*:', head):
         return Dialect.EVE
     return Dialect.TEXT if text_format(head, declared) else None
@@ -178,6 +183,8 @@ def names_first(head: bytes, dialect: Dialect | None, declared: Declared | None 
             return LAST
         case Dialect.PCAP | Dialect.PCAPNG:
             return 1, _first_packet(head)
+        case Dialect.DNSTAP:
+            return 0, 0.0
         case Dialect.EVE:
             return 1, _first_time(head, b"timestamp")
         case Dialect.CT:

@@ -12,8 +12,9 @@ import msgspec
 from reconwatch.events import AnyEvent, Certificate, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest
 from reconwatch.interest import Lookout, Passed
 from reconwatch.sources.certificates import authority, common_name, host_names, serial
+from reconwatch.sources.dns_codes import rcode_number, type_number
 from reconwatch.sources.eve_flow import read_flow, service, tcp_facts, udp_facts
-from reconwatch.sources.eve_record import Dns, Http, Quic, Record, Resource, Tls, rcode_number, type_number
+from reconwatch.sources.eve_record import Dns, Http, Quic, Record, Resource, Tls
 from reconwatch.sources.jsonlines import NotJsonError, decoded, suspects
 from reconwatch.sources.lines import WHOLE_EVERY, Block, Blocks
 from reconwatch.sources.sieve import EveryLine, Layout, sieve_for

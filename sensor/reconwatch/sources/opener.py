@@ -18,9 +18,9 @@ from reconwatch.sources.zeek import ZeekSource
 __all__ = ["Dialect", "decompressed", "names_first", "open_source", "reading_order", "recognise"]
 
 UNKNOWN = (
-    "unknown content: not a capture (pcap, pcapng), a Zeek log (TSV or JSON), Suricata EVE, entries of certificate"
-    " transparency logs (crt.sh, Cert Spotter, certstream), or a log of a proxy or DNS server that is known; plain,"
-    " gzip or zstd"
+    "unknown content: not a capture (pcap, pcapng), a Zeek log (TSV or JSON), Suricata EVE, dnstap, entries of"
+    " certificate transparency logs (crt.sh, Cert Spotter, certstream), or a log of a proxy or DNS server that is"
+    " known; plain, gzip or zstd"
 )
 
 
@@ -83,6 +83,10 @@ def source_of(dialect: Dialect, opening: Opening) -> Source:
             return CtSource(opening)
         case Dialect.TEXT:
             return _text_source(opening)
+        case Dialect.DNSTAP:
+            from reconwatch.sources.dnstap import DnstapSource  # here: it needs numpy, which a run over logs need not
+
+            return DnstapSource(opening)
     from reconwatch.sources.pcap import CaptureSource  # here: a run over logs need not import it
 
     return CaptureSource(opening)

@@ -59,6 +59,10 @@ class Layout(NamedTuple):
     """Of the columns of TSV."""
     port_first: bool = False
     """TSV: the column before the server's address is a port, of at most LONGEST_PORT bytes, as Zeek writes it."""
+    labelled: bool = False
+    """Text: names may also be written as `(6)shodan(2)io(0)`."""
+    marks: tuple[bytes, ...] = ()
+    """Text: regular expressions of further lines that are to be decoded."""
 
 
 class Sifting(Protocol):
@@ -200,6 +204,10 @@ def _patterns(interest: Interest, layout: Layout) -> list[bytes]:
 
 def _text_words(interest: Interest, layout: Layout) -> Iterator[bytes]:
     """Addresses of networks anywhere in the line: where in it a server's stands is the format's."""
+    yield from layout.marks
+    if layout.labelled:
+        names = {name.removeprefix("=").lower() for name in interest.names | interest.asides}
+        yield from (_literal("".join(f"({len(label)}){label}" for label in name.split("."))) for name in sorted(names))
     if interest.networks:
         # `::ffff:192.0.2.1` is how a server writes an IPv4 address that listens for both.
         yield rb"(?:^|[^0-9A-Za-z.:]|:ffff:)(?:%b)" % b"|".join(_beginnings(interest))

@@ -154,3 +154,19 @@ def dns_name(text: str) -> str:
         else "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogatepass"))
         for char in name
     )
+
+
+_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_*+/=@:~,;!$&'()%#^|?<>[]{}`\"\\")
+
+
+def dns_label(wire: bytes) -> str:
+    r"""A label as lower-case text; dots inside it, control bytes and what is not UTF-8 appear as `\\xNN`."""
+    if _PLAIN.issuperset(wire):
+        return wire.decode("ascii").lower()
+    shown = []
+    for char in wire.decode("utf-8", "backslashreplace").lower():
+        if char == "." or not char.isprintable() or char.isspace():
+            shown += [f"\\x{byte:02x}" for byte in char.encode()]
+        else:
+            shown.append(char)
+    return "".join(shown)

@@ -7,6 +7,7 @@ from struct import unpack_from
 
 from reconwatch.sources.pcap.stream import Reader, Stream
 from reconwatch.sources.pcap.tell import Answer, Ends, Teller, address, ends, turned
+from reconwatch.sources.spelling import dns_label
 
 PORT = 53
 A, CNAME, AAAA, NSEC, NSEC3, SVCB, HTTPS = 1, 5, 28, 47, 50, 64, 65
@@ -35,24 +36,9 @@ MOST_ASKED = 16_384
 """Queries for names of interest that are remembered; at some 300 bytes each this is 5 MB."""
 _POINTER_TO_QUESTION = b"\xc0\x0c"
 
-_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_*+/=@:~,;!$&'()%#^|?<>[]{}`\"\\")
-
 
 class Malformed(Exception):
     """The message breaks RFC 1035 where we need it."""
-
-
-def label(wire: bytes) -> str:
-    r"""A label as lower-case text; dots inside it, control bytes and what is not UTF-8 appear as `\\xNN`."""
-    if _PLAIN.issuperset(wire):
-        return wire.decode("ascii").lower()
-    shown = []
-    for char in wire.decode("utf-8", "backslashreplace").lower():
-        if char == "." or not char.isprintable() or char.isspace():
-            shown += [f"\\x{byte:02x}" for byte in char.encode()]
-        else:
-            shown.append(char)
-    return "".join(shown)
 
 
 def read_name(message: bytes, at: int) -> tuple[str, int]:
@@ -68,7 +54,7 @@ def read_name(message: bytes, at: int) -> tuple[str, int]:
             length += count + 1
             if length > MAX_NAME or at + count >= size:
                 break
-            labels.append(label(message[at + 1 : at + 1 + count]))
+            labels.append(dns_label(message[at + 1 : at + 1 + count]))
             at += count + 1
         elif count >= 0xC0 and at + 1 < size and jumps < MAX_POINTERS:
             jumps += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_ntop
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from reconwatch.events import AnyEvent, Certificate, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, WhoisQuery
 from reconwatch.sources.certificates import authority, read_certificate
@@ -15,8 +15,6 @@ from reconwatch.sources.spelling import canonical
 
 if TYPE_CHECKING:
     from reconwatch.sources.pcap.stream import Flow
-
-SOURCE = "capture"
 
 Ends = tuple[str, int, str, int]
 """(client, client port, server, server port)."""
@@ -83,6 +81,8 @@ class Teller:
     """
 
     __slots__ = ("_funnel", "_input", "_lookout", "account", "out", "place")
+
+    source: ClassVar[str] = "capture"
 
     def __init__(self, opening: Opening) -> None:
         self._lookout = opening.lookout
@@ -157,7 +157,7 @@ class Teller:
         self._tell(
             DnsQuery(
                 ts=ts, client=client, client_port=client_port, server=server, server_port=server_port,
-                source=SOURCE, input=self._input, name=name, qtype=qtype,
+                source=self.source, input=self._input, name=name, qtype=qtype,
             )
         )  # fmt: skip
 
@@ -167,7 +167,7 @@ class Teller:
         self._tell(
             DnsAnswer(
                 ts=ts, client=client, client_port=client_port, server=server, server_port=server_port,
-                source=SOURCE, input=self._input, **answer._asdict(),
+                source=self.source, input=self._input, **answer._asdict(),
             )
         )  # fmt: skip
 
@@ -181,7 +181,7 @@ class Teller:
         self._tell(
             Hello(
                 ts=ts, client=client, client_port=client_port, server=server, server_port=server_port,
-                source=SOURCE, input=self._input, name=name, alpn=alpn, transport=transport,
+                source=self.source, input=self._input, name=name, alpn=alpn, transport=transport,
             )
         )  # fmt: skip
 
@@ -195,7 +195,7 @@ class Teller:
         self._tell(
             HttpRequest(
                 ts=ts, client=client, client_port=client_port, server=server, server_port=server_port,
-                source=SOURCE, input=self._input, method=method, host=host, uri=self._lookout.mask(host, uri),
+                source=self.source, input=self._input, method=method, host=host, uri=self._lookout.mask(host, uri),
                 user_agent=user_agent, version=version,
             )
         )  # fmt: skip
@@ -206,7 +206,7 @@ class Teller:
         self._tell(
             WhoisQuery(
                 ts=ts, client=client, client_port=client_port, server=server, server_port=server_port,
-                source=SOURCE, input=self._input, line=line,
+                source=self.source, input=self._input, line=line,
             )
         )  # fmt: skip
 
@@ -235,7 +235,7 @@ class Teller:
         client, client_port, server, server_port = ends(flow.up.key)
         self._tell(Certificate(
             ts=said.since, client=client, client_port=client_port, server=server, server_port=server_port,
-            source=SOURCE, input=self._input, names=said.names, issuer=authority(said.issuer), serial=said.serial,
+            source=self.source, input=self._input, names=said.names, issuer=authority(said.issuer), serial=said.serial,
             seen=ts,
         ))  # fmt: skip
 
@@ -245,7 +245,7 @@ class Teller:
         self._tell(
             Connection(
                 ts=flow.start, client=client, client_port=client_port, server=server, server_port=server_port,
-                source=SOURCE, input=self._input, proto="tcp", opening=flow.asked, answered=flow.answered,
+                source=self.source, input=self._input, proto="tcp", opening=flow.asked, answered=flow.answered,
                 established=flow.established, spoke=flow.up.spoke, banner=flow.banner, service=flow.service,
             )
         )  # fmt: skip
@@ -256,7 +256,7 @@ class Teller:
         self._tell(
             Connection(
                 ts=ts, client=client, client_port=client_port, server=server, server_port=server_port,
-                source=SOURCE, input=self._input, proto="udp", answered=answered, service=service,
+                source=self.source, input=self._input, proto="udp", answered=answered, service=service,
             )
         )  # fmt: skip
 
@@ -265,7 +265,7 @@ class Teller:
         size = len(ends) // 2
         self._tell(
             Connection(
-                ts=ts, client=address(ends[:size]), server=address(ends[size:]), source=SOURCE, input=self._input,
+                ts=ts, client=address(ends[:size]), server=address(ends[size:]), source=self.source, input=self._input,
                 proto="icmp", opening=True,
             )
         )  # fmt: skip

@@ -22,7 +22,10 @@ class Declared(msgspec.Struct, frozen=True):
     pattern: str | None = None
     """How the program was told to write its lines, in its own language (Squid's `logformat`, see `logformat.py`)."""
     fields: dict[str, str] = {}
-    """What is where: of JSON lines the key, dotted where nested; else the number of an additional column, from 1."""
+    """What is where: of JSON lines the key, dotted where nested; of an additional column its number, from 1.
+
+    Of Windows' DNS server how it writes a `date`.
+    """
 
     def fits(self, path: str) -> bool:
         """Whether it is about the file at a path."""

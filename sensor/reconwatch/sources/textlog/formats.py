@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from reconwatch.sources.textlog.bind import BindFormat
 from reconwatch.sources.textlog.combined import CombinedFormat
 from reconwatch.sources.textlog.declared import Declared
+from reconwatch.sources.textlog.dnsmasq import DnsmasqFormat
 from reconwatch.sources.textlog.haproxy import HaproxyFormat
 from reconwatch.sources.textlog.line import LineFormat, readable
 from reconwatch.sources.textlog.mapped import MappedFormat
 from reconwatch.sources.textlog.squid import SquidFormat
 from reconwatch.sources.textlog.syslog import without_prefix
+from reconwatch.sources.textlog.unbound import UnboundFormat
 from reconwatch.sources.textlog.w3c import W3cFormat
+from reconwatch.sources.textlog.windows_dns import WindowsDnsFormat
 
-FORMATS: tuple[type[LineFormat], ...] = (SquidFormat, HaproxyFormat, CombinedFormat, W3cFormat, MappedFormat)
+FORMATS: tuple[type[LineFormat], ...] = (
+    SquidFormat,
+    BindFormat,
+    UnboundFormat,
+    HaproxyFormat,
+    CombinedFormat,
+    WindowsDnsFormat,
+    DnsmasqFormat,
+    W3cFormat,
+    MappedFormat,
+)
 """Asked in this order whose line it is: the stricter first."""
 
 

@@ -27,6 +27,8 @@ class Context:
     input: int
     clock: Clock
     declared: Declared
+    modified: float = float("inf")
+    """UTC epoch seconds: nothing in the log is later."""
 
 
 class LineFormat(ABC):
@@ -38,6 +40,13 @@ class LineFormat(ABC):
     """Kinds of event that such a log is able to tell of whatever its writer's clients do."""
     teaches: ClassVar[bool] = False
     """It tells what addresses names have, so it is read before logs that connect."""
+    marks: ClassVar[tuple[bytes, ...]] = ()
+    """Regular expressions, as Hyperscan has them, of lines that are read whatever they name: what they are about, only
+    other lines say."""
+    labelled: ClassVar[bool] = False
+    """It writes names as `(3)api(6)shodan(2)io(0)`."""
+    awaits: bool = False
+    """What was just read is understood with the next line only, whatever that names."""
 
     def __init__(self, context: Context) -> None:
         self.context = context

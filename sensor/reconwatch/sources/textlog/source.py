@@ -30,7 +30,7 @@ class TextLogSource:
         declared = opening.declared or Declared()
         self._zone = declared.zone
         self._clock = Clock(opening.modified, declared.zone or "UTC")
-        context = Context(opening.lookout, opening.account, opening.input, self._clock, declared)
+        context = Context(opening.lookout, opening.account, opening.input, self._clock, declared, opening.modified)
         declared_only = declared.format is not None
         self._formats = [each(context) for each in FORMATS if each is format or not declared_only]
         self._formats.sort(key=lambda each: type(each) is not format)
@@ -39,13 +39,14 @@ class TextLogSource:
         # What comes to a server of ours matters, and that it came there no line says: its owner does.
         every = declared.server is not None and opening.lookout.ours(declared.server)
         funnel = opening.funnel and not every
-        self._sieve = sieve_for(opening.lookout, opening.account, Layout("text"), funnel=funnel)
+        layout = Layout("text", labelled=format.labelled, marks=_marks(format))
+        self._sieve = sieve_for(opening.lookout, opening.account, layout, funnel=funnel)
 
     def __iter__(self) -> Iterator[AnyEvent]:
         account, wants = self._account, self._opening.lookout.wants
         for block in Blocks(self._opening.stream, account):
             done = block.start
-            for start, end in self._sieve.lines(block):
+            for start, end in self._lines(block):
                 if block.whole:
                     self._check(block, done, start)
                 done = end + 1
@@ -71,6 +72,21 @@ class TextLogSource:
         """Release the stream."""
         self._opening.stream.close()
 
+    def _lines(self, block: Block) -> Iterator[tuple[int, int]]:
+        """What the sieve hits, and the lines behind it that a format awaits."""
+        position = block.start
+        for start, end in self._sieve.lines(block):
+            yield from self._awaited(block, position, start)
+            yield start, end
+            position = end + 1
+        yield from self._awaited(block, position, block.end)
+
+    def _awaited(self, block: Block, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        for line in block.lines(start, stop):
+            if not any(each.awaits for each in self._formats):
+                return
+            yield line
+
     def _check(self, block: Block, start: int, stop: int) -> None:
         """Count what cannot be read of lines that nobody wants."""
         for line_start, line_end in block.lines(start, stop):
@@ -90,8 +106,15 @@ class TextLogSource:
                         self._formats.insert(0, self._formats.pop(place))
                         self._account.holds |= each.holds
                     return events
+            if stamp is not None:
+                return []  # syslog has put it there: another program's
             reason = f"no line of a log like {self._account.dialect}"
         except BadLineError as error:
             reason = f"a line with {error}"
         self._account.skip(reason, lambda: f"line {block.line_number(start)}", sampled=sampled)
         return []
+
+
+def _marks(format: type[LineFormat]) -> tuple[bytes, ...]:
+    """Of all formats, for a stream may hold several; spelt-out names are looked for in the main one's only."""
+    return tuple(mark for each in FORMATS if not (each is format and each.labelled) for mark in each.marks)
