@@ -74,3 +74,9 @@ def test_a_log_that_knows_its_own_address_speaks_of_no_other() -> None:
 def test_of_several_requests_the_nearest_is_meant() -> None:
     near, far = get(0, "crt.sh", "/?q=a", port=1), get(30, "crt.sh", "/?q=a", port=2)
     assert told(near, far, logged(far, 1)) == [(near.source,), (far.source, "squid")]
+
+
+def test_a_thousand_of_one_name_within_a_minute_are_a_thousand() -> None:
+    asked = [query(n / 100, "api.shodan.io", port=40_000 + n) for n in range(1_000)]
+    log = [logged(each, 0.004, "unbound") for each in asked]
+    assert told(*asked, *log) == [(asked[0].source, "unbound")] * 1_000

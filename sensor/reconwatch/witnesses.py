@@ -6,6 +6,7 @@ import re
 from collections import OrderedDict, deque
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 from urllib.parse import unquote
 
@@ -17,6 +18,10 @@ WITNESS_SPAN = 60.0
 """Seconds: two inputs' records of one event are stamped at most this far apart (EVE stamps http at the response)."""
 MOST_TELLINGS = 30_000
 """Flows that several inputs may tell of, 1 kB each. The oldest go first, and are counted."""
+
+MOST_ALIKE = 256
+"""Observations of one client, kind and name among which one is sought that a log without ports means; in a flood, one
+of the last will do."""
 
 _BYTE = re.compile(r"\\x[0-9a-f]{2}")
 """Zeek's spelling of a byte that is no UTF-8."""
@@ -75,7 +80,7 @@ class Entries:
         """The one that an event is a witness of; `whole`: the event knows its ports, so one is sought without."""
         fitting = [
             entry
-            for entry in self._by_label.get(_loose_key(event), ())
+            for entry in islice(reversed(self._by_label.get(_loose_key(event), ())), MOST_ALIKE)
             if not (entry.whole if whole else event.input in entry.inputs)
             and abs(entry.observation.event.ts - event.ts) <= WITNESS_SPAN
             and _may_be_one(entry.observation.event, event)
