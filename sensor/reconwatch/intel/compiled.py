@@ -191,13 +191,12 @@ class Compiled:
         values, numbers = np.unique(self.kinds[first], return_counts=True)
         return Counter(dict(zip(values.tolist(), numbers.tolist(), strict=True)))
 
-    def packed(self) -> bytes:
-        """As bytes, for `unpacked`."""
+    def packed(self) -> list[bytes | memoryview]:
+        """As parts of bytes, one behind the other, for `unpacked`."""
         header = msgspec.msgpack.encode(_Header(LAYOUT, len(self.blob), len(self), self.sources))
-        columns = (
-            self.starts, self.ends, self.hashes, self.since, self.until, self.source, self.confidence
-        )  # fmt: skip
-        return b"".join([len(header).to_bytes(4, "little"), header, *(each.tobytes() for each in columns), self.blob])
+        columns = (self.starts, self.ends, self.hashes, self.since, self.until, self.source, self.confidence)
+        parts = [np.ascontiguousarray(each).data.cast("B") for each in columns] if len(self) else []
+        return [len(header).to_bytes(4, "little"), header, *parts, self.blob]
 
     @classmethod
     def unpacked(cls, raw: memoryview) -> Compiled:

@@ -91,6 +91,7 @@ def load_feed(feed: Feed, site_file: str | None = None) -> LoadedFeed:
     except _UnknownError as error:
         return _refused(loaded, str(error), site_file)
     fresh = intake.builder.finish()
+    intake.builder = Builder()  # as large as what was made of it
     count = len(fresh) + len(intake.patterns)
     if not count:
         what = "; ".join(problem.message for problem in intake.passed[:3])
@@ -212,4 +213,4 @@ def _keep(feed: Feed, kept: _Kept, indicators: Compiled) -> None:
     if file is not None:
         header = msgspec.msgpack.encode(kept)
         with contextlib.suppress(OSError):
-            cache.replace_whole(file, b"".join([len(header).to_bytes(4, "little"), header, indicators.packed()]))
+            cache.replace_whole(file, b"".join([len(header).to_bytes(4, "little"), header, *indicators.packed()]))

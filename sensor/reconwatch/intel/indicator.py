@@ -59,9 +59,11 @@ def name_key(text: str) -> bytes:
         name = _as_domain(name)
     if _DIGITS.fullmatch(name):
         raise Refused("an address where a domain was expected")
+    if "." in name and not _is_suffix(name):
+        return b"%c%b" % (NAME, name.encode("ascii"))
     if is_registry(name):
         raise Refused("a public suffix or a single label: it would match everybody's names")
-    return b"%c%b" % (HOST if is_shared(name) else NAME, name.encode("ascii"))
+    return b"%c%b" % (HOST, name.encode("ascii"))
 
 
 def _as_domain(text: str) -> str:
@@ -251,8 +253,8 @@ def is_registry(name: str) -> bool:
     return "." not in name or _listed(name, _rules()[0])
 
 
-def is_shared(name: str) -> bool:
-    """Whether a company gives names under this one to its customers: then it stands for itself alone."""
+def _is_suffix(name: str) -> bool:
+    """Whether registries sell names under this one, or a company gives such to its customers."""
     return _listed(name, _rules()[1])
 
 
@@ -265,7 +267,7 @@ def _listed(name: str, rules: frozenset[str]) -> bool:
 
 @cache
 def _rules() -> tuple[frozenset[str], frozenset[str]]:
-    """The rules of the Public Suffix List: (of registries, of companies), as A-labels."""
+    """The rules of the Public Suffix List: (of registries, of registries and companies), as A-labels."""
     from publicsuffixlist import PSLFILE
 
     parts: tuple[set[str], set[str]] = (set(), set())
@@ -275,7 +277,7 @@ def _rules() -> tuple[frozenset[str], frozenset[str]]:
             private = "PRIVATE" in line
         elif rule := line.partition(" ")[0] if not line.startswith("//") else "":
             parts[private].add(rule if rule.isascii() else _a_labels(rule))
-    return frozenset(parts[0]), frozenset(parts[1])
+    return frozenset(parts[0]), frozenset(parts[0] | parts[1])
 
 
 @lru_cache(maxsize=4_096)
