@@ -21,6 +21,7 @@ ROOMS = [
     {"logformat"},
     {"site", "site_schema", "site_checks", "site_init", "site_kept"},
     {"targets"},
+    {"intel"},
     {"catalog"},
     {"sources"},
     {"ordering", "shelf"},

@@ -97,7 +97,7 @@ def test_a_trust_that_ended_since_is_told(path):
 
 def test_another_code_or_package_reads_anew(path, reads, monkeypatch):
     load(path)
-    monkeypatch.setattr(cache, "_code", lambda: "as it was pulled today")
+    monkeypatch.setattr(cache, "code", lambda: "as it was pulled today")
     load(path)
     monkeypatch.setattr("reconwatch.site_kept.judges", lambda: "another suffix list")
     load(path)
@@ -105,7 +105,7 @@ def test_another_code_or_package_reads_anew(path, reads, monkeypatch):
 
 
 def test_a_module_that_was_touched_is_another_code():
-    code = cache._code()
+    code = cache.code()
     assert str(SENSOR / "reconwatch" / "site_checks.py") in code
     module = SENSOR / "reconwatch" / "prose.py"
     status = module.stat()

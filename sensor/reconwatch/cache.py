@@ -40,27 +40,33 @@ def cached(
     file = _file(kind, content)
     if file is not None:
         with contextlib.suppress(OSError, ValueError, msgspec.DecodeError):
-            return decode(_ours(file))
+            return decode(ours(file))
     loaded = read()
     if file is not None and (raw := encode(loaded)) is not None:
         with contextlib.suppress(OSError):
-            _replace(file, raw)
+            replace_whole(file, raw)
             _keep_newest(file.parent, kind)
     return loaded
 
 
 def _file(kind: str, content: Mapping[str, bytes]) -> Path | None:
     """Where it lies: in a folder of the user's own, never in one that others can write to; None without a home."""
-    home = os.environ.get("XDG_CACHE_HOME") or (os.environ["HOME"] + "/.cache" if os.environ.get("HOME") else None)
-    if not home:
+    home = folder()
+    if home is None:
         return None
-    digest = hashlib.sha256(f"{__version__}\0{_code()}".encode())
+    digest = hashlib.sha256(f"{__version__}\0{code()}".encode())
     for name, part in content.items():
         digest.update(f"\0{name}\0{len(part)}\0".encode() + part)
-    return Path(home) / "reconwatch" / f"{kind}-{digest.hexdigest()[:32]}.cache"
+    return home / f"{kind}-{digest.hexdigest()[:32]}.cache"
 
 
-def _ours(file: Path) -> bytes:
+def folder() -> Path | None:
+    """The user's own folder for what is kept between runs; None without a home."""
+    home = os.environ.get("XDG_CACHE_HOME") or (os.environ["HOME"] + "/.cache" if os.environ.get("HOME") else None)
+    return Path(home) / "reconwatch" if home else None
+
+
+def ours(file: Path) -> bytes:
     """What we wrote. Another's is refused: root with a user's home must not take from it what a sieve is to do."""
     with file.open("rb") as stream:
         if os.fstat(stream.fileno()).st_uid != os.geteuid():
@@ -69,9 +75,9 @@ def _ours(file: Path) -> bytes:
 
 
 @lru_cache(maxsize=1)
-def _code() -> str:
+def code() -> str:
     """All our modules as they lie on disk: between two releases the version stays and what they decide may not."""
-    modules = (f"{folder}/{name}" for folder, _, names in os.walk(Path(__file__).parent) for name in names)
+    modules = (f"{where}/{name}" for where, _, names in os.walk(Path(__file__).parent) for name in names)
     return "\0".join(stamp(path) for path in sorted(modules) if path.endswith(".py"))
 
 
@@ -83,7 +89,7 @@ def stamp(path: str) -> str:
     return path
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_whole(path: Path, content: bytes) -> None:
     """Write whole or not at all: another process may read or write the same file now."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=path.name[: path.name.index("-") + 1], dir=path.parent)
@@ -96,9 +102,9 @@ def _replace(path: Path, content: bytes) -> None:
         raise
 
 
-def _keep_newest(folder: Path, kind: str) -> None:
+def _keep_newest(where: Path, kind: str) -> None:
     """Forget the oldest files of a kind, among them what a killed process left half-written."""
-    files = [(file, file.stat()) for file in folder.glob(f"{kind}-*")]
+    files = [(file, file.stat()) for file in where.glob(f"{kind}-*")]
     files.sort(key=lambda each: each[1].st_mtime_ns, reverse=True)
     total = 0
     for number, (file, status) in enumerate(files):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from reconwatch.catalog import Catalog
     from reconwatch.catalog.world import World
     from reconwatch.document import Problem
+    from reconwatch.intel import Intelligence
     from reconwatch.notices import Notice
     from reconwatch.pipeline import Replay
     from reconwatch.site import Site
@@ -126,12 +127,15 @@ def _replay(
             run = Replay(
                 inputs, catalog, site, world,
                 funnel=funnel, warn=say, progress=progress, jobs=jobs or len(os.sched_getaffinity(0)),
+                intelligence=_intelligence(site),
             )  # fmt: skip
             yield run, stream
     except BrokenPipeError:
         raise
     except OSError as error:  # a full disk, here or where the temporary files lie
         stop(f"cannot go on: {error.strerror or error}")
+    if run.intelligence is not None:
+        run.intelligence.remember()
     for line in run.account():
         say(line)
     if run.unreadable:
@@ -165,6 +169,16 @@ def _site(path: Path | None) -> Site:
         sys.exit(EXIT_USAGE)
     _tell(site.warnings)
     return site
+
+
+def _intelligence(site: Site) -> Intelligence | None:
+    if not site.intel:
+        return None
+    from reconwatch.intel import Intelligence
+
+    found = Intelligence.of(site)
+    _tell(found.problems())
+    return found
 
 
 def _tell(problems: Sequence[Problem]) -> None:
@@ -309,18 +323,40 @@ def site_check(path: Path) -> None:
 @main.command("check")
 @click.option("--site", "site_file", type=click.Path(path_type=Path), help="Default: site.yaml, if there is one.")
 def check_all(site_file: Path | None) -> None:
-    """Say everything that is wrong with site and catalog, and which of it has grown old. Exit 2 on an error."""
+    """Say everything that is wrong with site, catalog and feeds, and which of it has grown old. Exit 2 on an error."""
     from reconwatch.catalog.lint import lint
     from reconwatch.detectors import default_thresholds
     from reconwatch.site import check
 
     problems = list(lint(_chosen_catalog()))
+    told: list[str] = []
     if site_file is not None or Path("site.yaml").exists():
-        problems += check(site_file or Path("site.yaml"), thresholds=default_thresholds())
+        path = site_file or Path("site.yaml")
+        found = check(path, thresholds=default_thresholds())
+        problems += found
+        if not any(problem.severity == "error" for problem in found):
+            told, wrong = _feeds(path)
+            problems += wrong
     _tell(problems)
+    for line in told:
+        click.echo(line)
     if any(problem.severity == "error" for problem in problems):
         sys.exit(EXIT_USAGE)
     click.echo("good" + (f", {counted(len(problems), 'warning')}" if problems else ""))
+
+
+def _feeds(path: Path) -> tuple[list[str], list[Problem]]:
+    """A line for each feed of a site, and what is wrong with them."""
+    from reconwatch.site import load_site
+
+    site = load_site(path)
+    if not site.intel:
+        return [], []
+    import time
+
+    from reconwatch.intel.coverage import coverage
+
+    return coverage(site, time.time())
 
 
 @main.group("catalog")

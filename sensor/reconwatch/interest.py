@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from functools import lru_cache
-from typing import Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 from urllib.parse import unquote
 
 import msgspec
@@ -44,6 +44,49 @@ SECRET_PARAMETERS = frozenset({
 SECRET_ENDINGS = ("token", "secret", "apikey", "password", "passwd", "accesskey")
 
 
+class Marks(Protocol):
+    """Names, requests and addresses that somebody has put on a list: too many to be spelt out in an `Interest`."""
+
+    @property
+    def most_names(self) -> int:
+        """At least as many names as `spelt_names` gives."""
+        ...
+
+    @property
+    def most_networks(self) -> int:
+        """At least as many networks as `spelt_networks` gives."""
+        ...
+
+    @property
+    def has_requests(self) -> bool:
+        """Whether any request is listed by its URL."""
+        ...
+
+    def spelt_names(self) -> frozenset[str]:
+        """All names, and all hosts of requests, as they would stand in `Interest.names`."""
+        ...
+
+    def spelt_networks(self) -> frozenset[str]:
+        """All networks, as they would stand in `Interest.networks`."""
+        ...
+
+    def network_bounds(self, version: int) -> tuple[Sequence[int], Sequence[int]]:
+        """First and last addresses of all networks of an IP version, ascending and apart; of IPv6 the upper halves."""
+        ...
+
+    def has_name(self, name: str) -> bool:
+        """Whether a name is listed, or is under one that is."""
+        ...
+
+    def has_request(self, host: str, uri: str) -> bool:
+        """Whether a request's URL is listed; `uri` may be decoded already or not."""
+        ...
+
+    def has_address(self, address: str) -> bool:
+        """Whether an address is listed, or lies in a range that is. False for what is no address."""
+        ...
+
+
 class Interest(msgspec.Struct, frozen=True):
     """What must reach the joining of events, and what must not leave a source unmasked."""
 
@@ -64,6 +107,8 @@ class Interest(msgspec.Struct, frozen=True):
     """(host suffix, parameter): further parameters to mask at one service only."""
     secret_paths: frozenset[tuple[str, str]] = frozenset()
     """(host suffix, path template): `{secret}` marks the segment that is a key; other `{...}` stand for anything."""
+    marks: Any = None
+    """A `Marks`, or None: what asks for such names, or goes to such addresses, matters; what answers teach does not."""
 
     def __or__(self, other: Interest) -> Interest:
         return Interest(
@@ -75,6 +120,7 @@ class Interest(msgspec.Struct, frozen=True):
             relays=self.relays | other.relays,
             secrets=self.secrets | other.secrets,
             secret_paths=self.secret_paths | other.secret_paths,
+            marks=self.marks or other.marks,
         )
 
 
@@ -173,9 +219,12 @@ class Lookout:
         self._names = _Names(interest.names)
         self._asides = _Names(interest.asides)
         self._ports = interest.ports
-        self._networks = _Networks(interest.networks)
+        self._networks = _Networks(interest.networks, interest.marks)
+        self._own_networks = _Networks(interest.networks) if interest.marks else self._networks
         self.relays = _Networks(interest.relays).hold
         """Whether an address is that of a declared proxy or balancer."""
+        self._marks: Marks | None = interest.marks
+        self._marked = lru_cache(maxsize=65_536)(interest.marks.has_name) if interest.marks else _nothing
         secrets: dict[str, set[str]] = {}
         for suffix, parameter in interest.secrets:
             secrets.setdefault(suffix, set()).add(_bare(parameter))
@@ -228,7 +277,7 @@ class Lookout:
 
     def names(self, name: str) -> bool:
         """Whether a host name (any case, with or without the root dot) is one of interest, by whole labels."""
-        return self._names.hold(name)
+        return self._names.hold(name) or self._marked(name)
 
     def wants(self, event: Event) -> bool:
         """Whether anyone downstream may need the event. Learns from the answers that it lets through."""
@@ -247,7 +296,7 @@ class Lookout:
                 return self.wants_request(host, uri, server)
             case Certificate(server=server):
                 # Of what nobody was seen to send all: logs of certificates are short, and say whom else they resemble.
-                return server is None or self._networks.hold(server)
+                return server is None or self._own_networks.hold(server)
         return False
 
     def _wants_anyway(self, server: str | None) -> bool:
@@ -257,7 +306,7 @@ class Lookout:
 
     def wants_message(self, name: str, server: str | None) -> bool:
         """Whether a DNS question to `server` is wanted: by its name, or by where it goes."""
-        return self._names.hold(name) or self._networks.hold(server)
+        return self._names.hold(name) or self._marked(name) or self._networks.hold(server)
 
     def wants_hello(self, name: str | None, server: str | None) -> bool:
         """Whether a hello to `server` is wanted: by where it goes, or by its name."""
@@ -265,7 +314,7 @@ class Lookout:
             return True
         if not name:
             return self.knows(server)
-        return self._names.hold(name) or self._asides.hold(name)
+        return self._names.hold(name) or self._asides.hold(name) or self._marked(name)
 
     def wants_request(self, host: str, uri: str, server: str | None) -> bool:
         """Whether a request in clear text is wanted.
@@ -276,7 +325,9 @@ class Lookout:
             return True
         if not host:
             return self.knows(server)
-        if self._names.hold(host) or self._asides.hold(host):
+        if self._names.hold(host) or self._asides.hold(host) or self._marked(host):
+            return True
+        if self._marks is not None and self._marks.has_request(host, uri):
             return True
         prefixes = self._paths.get(host.rstrip("."))
         return prefixes is not None and uri.startswith(prefixes)
@@ -363,8 +414,8 @@ class _Names:
 class _Networks:
     """Networks of either version."""
 
-    def __init__(self, networks: frozenset[str]) -> None:
-        self.hold: Callable[[str | None], bool] = lambda address: False
+    def __init__(self, networks: frozenset[str], marks: Marks | None = None) -> None:
+        self.hold: Callable[[str | None], bool] = _nothing
         if networks:
             import radix
 
@@ -372,8 +423,17 @@ class _Networks:
             for network in networks:
                 tree.add(network)
             self.hold = lru_cache(maxsize=65_536)(
-                lambda address: bool(address) and tree.search_best(address) is not None
+                lambda address: (
+                    bool(address)
+                    and (tree.search_best(address) is not None or (marks is not None and marks.has_address(address)))
+                )
             )
+        elif marks is not None and marks.most_networks:
+            self.hold = lru_cache(maxsize=65_536)(lambda address: bool(address) and marks.has_address(address or ""))
+
+
+def _nothing(text: str | None) -> bool:
+    return False
 
 
 _USERINFO = re.compile(r"(?P<scheme>(?<![a-z0-9+.\-])[a-z][a-z0-9+.\-]{0,20}:/{2})[^/?#@\s]+@", re.IGNORECASE)

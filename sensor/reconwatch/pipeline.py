@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from reconwatch.account import Account, Warn
 from reconwatch.blindness import Blindness
@@ -18,6 +18,7 @@ from reconwatch.desk import Desk
 from reconwatch.detectors import detectors, probe_detectors
 from reconwatch.detectors.certificate_exposed import CertificateExposed
 from reconwatch.detectors.contacts import Contacts
+from reconwatch.detectors.corroborating import corroborated
 from reconwatch.detectors.joining import Joining
 from reconwatch.detectors.runner import Runner
 from reconwatch.detectors.scans import Scans
@@ -37,6 +38,9 @@ from reconwatch.sources.textlog.declared import Declared
 
 MOST_EXPOSED = 100_000
 """Names of ours that certificates made known, at 500 bytes each; only they are told to be probed after it."""
+
+if TYPE_CHECKING:
+    from reconwatch.intel import Intelligence  # numpy: 100 ms that a run without feeds need not spend
 
 CONNECTING = frozenset({"tls", "http", "conn"})
 """Kinds of event that show a service was used: where an input holds them, a resolved name alone is no use."""
@@ -63,6 +67,8 @@ class Replay:
     """Processes that read at the same time; the notices and the account do not depend on it."""
     worth_workers: int = WORTH_WORKERS
     """Bytes of input from which others than this process read."""
+    intelligence: Intelligence | None = None
+    """What others know to be bad; without it nothing is."""
     watch_probe: Callable[[Probe], None] = lambda probe: None
     """Told every probe from outside that is more than one of many openings, in order of time."""
     accounts: list[Account] = field(default_factory=list)
@@ -72,7 +78,7 @@ class Replay:
         self._watched = Catalog([*self.catalog.services.values(), reverse_service(self.site.owned.ranges)])
         self._blindness = Blindness(self.catalog)
         self._meet = Meet(self._watched, self.site.roles_of, self.site.is_inside)
-        self._probing = Probing(self.site, world)
+        self._probing = Probing(self.site, world, self.intelligence.touched if self.intelligence else lambda event: ())
         self._contacts = Contacts(contact_words, sum(network.num_addresses for network in self.site.owned.ranges))
         self._scans = Scans(
             self._contacts, self._probing.actor, self.site.owned_range, self._probing.crawls, self.site.thresholds
@@ -103,7 +109,7 @@ class Replay:
                         continue
                 self._blindness.watch(event)
                 events.add(event)
-                if self._probing.touches_bait(event):
+                if self._probing.touches_bait(event) or self._is_listed(event):
                     probes.add(event)
             with Sorter[Sighting](Sighting, lambda s: (s.ts, s.service, s.actor.ip)) as sightings:
                 for sighting in self._sightings(events):
@@ -115,12 +121,13 @@ class Replay:
                         self._probe_findings(probes),
                         self._scans.findings(),
                     )
-                    for notice in _last_words(self._joined(found)):
+                    for notice in _last_words(map(self._corroborated, self._joined(found))):
                         notices.add(notice)
                     yield from notices
 
     def _events(self) -> Generator[AnyEvent, None, None]:
-        lookout = Lookout(self.catalog.interest() | self._watched.interest() | interest_of(self.site))
+        interest = self.catalog.interest() | self._watched.interest() | interest_of(self.site)
+        lookout = Lookout(interest | self.intelligence.interest() if self.intelligence else interest)
         declared = tuple(
             Declared(log.files, log.format, log.server, log.zone, log.pattern, log.fields) for log in self.site.logs
         )
@@ -152,7 +159,18 @@ class Replay:
             event.ts, event.client, event.client_port, event.server, event.server_port, event.proto,
             event.opening, event.answered, event.established, event.spoke, event.source, event.uid,
         )  # fmt: skip
-        return self._probing.says_more(event, known) if counted else self._probing.touches_bait(event)
+        if not counted:
+            return self._probing.touches_bait(event)
+        return self._is_listed(event) or self._probing.says_more(event, known)
+
+    def _is_listed(self, event: AnyEvent) -> bool:
+        """Whether an event is one that intelligence lists, and no reply."""
+        if self.intelligence is None or (isinstance(event, Connection) and not self._probing.begins(event)):
+            return False
+        return self.intelligence.touches(event)
+
+    def _corroborated(self, finding: Finding) -> Finding:
+        return corroborated(finding, self.intelligence.of_text) if self.intelligence else finding
 
     def _passes(
         self, ts: float, client: str, client_port: int | None, server: str, server_port: int | None,
@@ -161,6 +179,8 @@ class Replay:
     ) -> bool:  # fmt: skip
         """See `Passerby`: what `notices` does with a stranger's connection."""
         if not self._probing.is_strangers(client, server):
+            return False
+        if self.intelligence is not None and self.intelligence.has_address(client):
             return False
         self._count(
             ts, client, client_port, server, server_port, proto, opening, answered, established, spoke, source, uid
@@ -248,6 +268,10 @@ class Replay:
             )
         if self._contacts.uncounted:
             told.append(f"{self._contacts.uncounted:,} contacts came from more sources than can be kept: not counted")
+        if self.intelligence and self.intelligence.out_of_time:
+            told.append(
+                f"{counted(self.intelligence.out_of_time, 'event')} touched only indicators that were not valid then"
+            )
         if self._joining.dropped:
             told.append(
                 f"{self._joining.dropped:,} notices were too many to see which lookups and probes belong together"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, lru_cache
 from ipaddress import ip_address, ip_network
 from itertools import chain
@@ -20,7 +20,7 @@ from reconwatch.catalog.world import Facts, Scanner, World
 from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, told_name
 from reconwatch.interest import Interest
 from reconwatch.sift import QTYPES, evidence_of, to_port, witness_kind
-from reconwatch.sightings import Actor, Bait, Evidence, Exposed, Probe, Scanned, Sought, Target
+from reconwatch.sightings import Actor, Bait, Evidence, Exposed, Indicated, Probe, Scanned, Sought, Target
 from reconwatch.site import Canary, Network, Site
 from reconwatch.targets import unreversed
 from reconwatch.visits import Witnessed
@@ -57,10 +57,17 @@ def interest_of(site: Site) -> Interest:
 class Probing:
     """A function of event, catalog and site. Events come in order of time."""
 
-    def __init__(self, site: Site, world: World | None = None) -> None:
+    def __init__(
+        self,
+        site: Site,
+        world: World | None = None,
+        indicated: Callable[[AnyEvent], tuple[Indicated, ...]] = lambda event: (),
+    ) -> None:
+        """`indicated`: the indicators that an event touches."""
         self._site = site
         self._world = world or World(Facts())
         self._baits = Baits(site.canaries)
+        self._indicated = indicated
         self._witnesses = Witnesses()
         self.one_input = False
         """There is nobody to tell an event a second time."""
@@ -117,6 +124,11 @@ class Probing:
             return None
         return not spoke, bool(answered)
 
+    def begins(self, event: Connection) -> bool:
+        """Whether a connection, whoever's, is something that its client began."""
+        ports = event.client_port, event.server_port
+        return self.contact(event.proto, *ports, event.opening, event.answered, event.spoke) is not None
+
     def says_more(self, event: Connection, known: bool) -> bool:
         """Whether a connection from outside says more than that it was there: a crawler's, or to a bait."""
         if not known and event.server not in self._baits.addresses:
@@ -164,6 +176,7 @@ class Probing:
             inside=self._site.is_inside(event.client),
             canaries=tuple(self._baits.touched(event)),
             exposed=self.exposed.get(name) if name else None,
+            indicators=self._indicated(event),
             **(self._asked(event) if isinstance(event, HttpRequest) else _facts(event)),
         )
 

@@ -163,6 +163,21 @@ class Bait(msgspec.Struct, frozen=True):
     planted: str | None
 
 
+class Indicated(msgspec.Struct, frozen=True, order=True):
+    """An indicator of threat intelligence that was touched."""
+
+    kind: str
+    """`domain`, `ip`, `range`, `url`, `agent`, `ja3` or `ja4`."""
+    value: str
+    """As the feed lists it: of `login.evil.example` the domain above it may be what is listed."""
+    confidence: int
+    """The highest of all feeds that list it at the time."""
+    sources: tuple[str, ...]
+    """Who lists it, sorted."""
+    by: Literal["name", "url", "server", "client", "agent", "ja3", "ja4"]
+    """What of the event is listed."""
+
+
 class Scanned(msgspec.Struct, frozen=True):
     """The crawler that a probe comes from."""
 
@@ -281,3 +296,4 @@ class Probe(msgspec.Struct, frozen=True, tag_field="type", tag="probe"):
     inside: bool = False
     """The actor is on our side of the sensor: a bait alone makes it a probe."""
     canaries: tuple[Bait, ...] = ()
+    indicators: tuple[Indicated, ...] = ()

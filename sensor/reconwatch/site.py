@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import radix
 
-    from reconwatch.site_schema import SiteModel
+    from reconwatch.site_schema import FeedModel, SiteModel
 
 Network = IPv4Network | IPv6Network
 Direction = Literal["lookup", "probe"]
@@ -124,6 +124,31 @@ class Log(msgspec.Struct, frozen=True):
     """What holds a value: a key of JSON, dotted where nested; the number of an additional column."""
 
 
+class Feed(msgspec.Struct, frozen=True):
+    """A file of indicators, or of what is none."""
+
+    path: str
+    """Of a file or folder; what is relative is so to site.yaml."""
+    name: str
+    """What notices call it."""
+    format: str | None = None
+    """None: told by its content."""
+    kind: Literal["domain", "ip", "range", "url", "agent", "ja3", "ja4"] | None = None
+    """Of entries that say none; None: told by their looks."""
+    confidence: int = 50
+    """0 to 100, of entries that say none."""
+    benign: bool = False
+    """Its entries are no indicators: they take out those of other feeds."""
+    columns: tuple[tuple[str, str], ...] = ()
+    """(role, name) of columns of a table."""
+    max_age: int = 30
+    """Days from which a file that has not changed is told to be old."""
+    may_shrink: bool = False
+    """It is taken even if it has lost more than half of its entries."""
+    line: int | None = None
+    """Where it stands in site.yaml."""
+
+
 class Roles(msgspec.Struct, frozen=True):
     """Hosts that are not one person's; a host may have several roles."""
 
@@ -164,7 +189,7 @@ class Site:
     """The first whose `files` fit a log is about it."""
     sources: tuple[dict[str, Any], ...] = ()
     sinks: tuple[dict[str, Any], ...] = ()
-    intel: tuple[dict[str, Any], ...] = ()
+    intel: tuple[Feed, ...] = ()
     thresholds: Thresholds = field(default_factory=dict)
     path: str | None = None
     """The file it was read from; None for the default."""
@@ -388,11 +413,19 @@ def _site(model: SiteModel, document: Document, warnings: tuple[Problem, ...]) -
         ),
         sources=tuple(model.sources),
         sinks=tuple(model.sinks),
-        intel=tuple(model.intel),
+        intel=tuple(_feed(each, document, index) for index, each in enumerate(model.intel)),
         thresholds=dict(model.thresholds),
         path=document.name,
         warnings=warnings,
     )
+
+
+def _feed(model: FeedModel, document: Document, index: int) -> Feed:
+    path = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(document.name)), model.path))  # noqa: PTH100, PTH118, PTH120  # a path that is no Path
+    return Feed(
+        path, model.called, model.format, model.kind, model.confidence, model.benign, tuple(model.columns.items()),
+        model.max_age, model.may_shrink, document.line(("intel", index)),
+    )  # fmt: skip
 
 
 def _once(values: list[Any]) -> tuple[Any, ...]:

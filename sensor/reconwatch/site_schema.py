@@ -12,6 +12,7 @@ import ipaddress
 import math
 import re
 from ipaddress import IPv4Network, IPv6Network
+from pathlib import PurePath
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -247,6 +248,29 @@ def read_fields(fields: dict[str, Any], format: str | None) -> dict[str, str]:
     return {name: str(place) for name, place in fields.items()}
 
 
+def read_file(value: Any) -> str:
+    """The path of a file or folder. Raises Refused."""
+    if not isinstance(value, str) or not value.strip():
+        raise Refused(f"{shown(value)} is not the path of a file", write="one like feeds/names.txt")
+    if re.match(r"[a-z][a-z0-9+.-]*://", value.strip(), re.IGNORECASE):
+        raise Refused(f"'{value}' is a URL; feeds are files", write="the path to which you fetch it")
+    return value.strip()
+
+
+def read_confidence(value: Any) -> int:
+    """A confidence. Raises Refused."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 100:
+        raise Refused(f"{shown(value)} is not a confidence", write="a whole number from 0 to 100")
+    return value
+
+
+def read_days(value: Any) -> int:
+    """A number of days. Raises Refused."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 36_500:
+        raise Refused(f"{shown(value)} is not a number of days", write="a whole number from 1 on")
+    return value
+
+
 AnyNetwork = Annotated[Any, PlainValidator(read_network)]
 Domain = Annotated[str, BeforeValidator(read_domain)]
 OwnedDomain = Annotated[str, BeforeValidator(read_owned_domain)]
@@ -367,6 +391,36 @@ class LogModel(Section):
         return self
 
 
+Role = Literal["value", "kind", "confidence", "since", "until", "source"]
+
+
+class FeedModel(Section):
+    """An item of `intel`: a file of indicators."""
+
+    path: Annotated[str, BeforeValidator(read_file)]
+    name: Text | None = None
+    format: Literal["zeek", "stix", "misp", "misp-warninglist", "suricata", "csv", "list"] | None = None
+    kind: Literal["domain", "ip", "range", "url", "agent", "ja3", "ja4"] | None = Field(None, alias="type")
+    confidence: Annotated[int, BeforeValidator(read_confidence)] = 50
+    benign: bool = False
+    columns: dict[Role, Text] = {}
+    max_age: Annotated[int, BeforeValidator(read_days)] = 30
+    may_shrink: bool = False
+
+    @property
+    def called(self) -> str:
+        """Its name: the file's, without what it ends in, if it has none of its own."""
+        return self.name or PurePath(self.path).stem or self.path
+
+    @validator_of("columns")
+    @classmethod
+    def _of_a_table(cls, columns: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        form = info.data.get("format")
+        if columns and form not in (None, "csv"):
+            raise Refused(f"a feed in format {form} has no columns to declare", write="format: csv, or no columns")
+        return columns
+
+
 class SiteModel(Section):
     """The whole of site.yaml."""
 
@@ -378,5 +432,5 @@ class SiteModel(Section):
     logs: list[LogModel] = []
     sources: RawList = []
     sinks: RawList = []
-    intel: RawList = []
+    intel: list[FeedModel] = []
     thresholds: dict[str, dict[str, Annotated[float, BeforeValidator(read_number)]]] = {}

@@ -10,6 +10,10 @@ CHECKS = {
         "Look for what else came from {actor}: whoever knows the bait has read the database that holds it",
         "See what else of ours that database holds, and whether the bait could have leaked another way (zone transfer)",
     ),
+    "Indicator_Match": (
+        "Read what the feed says of the indicator, and how old that is",
+        "See what else was seen of {actor} on that day: other names, other addresses, uploads",
+    ),
     "Name_Probe": (
         "See which of the names exist and what answers under them; a check of ours belongs under trusted in site.yaml",
         "Look in certificate transparency and passive DNS for the same names: they tell where the list is from",
@@ -87,6 +91,10 @@ ACTIONS = {
     "Name_Probe": ("Hand over with the evidence; take from public view what should not be reached by name",),
     "Service_Probe": (
         "Hand over with the evidence; close what was found on {targets}, and change the secrets that it showed",
+    ),
+    "Indicator_Match": (
+        "Hand over with the evidence; treat {actor} as possibly in an intruder's hands",
+        "Look for the same indicator at other hosts; if it is benign after all, list it in a feed with benign: true",
     ),
     "CT_Log_Scraping": ("Hand over with the evidence; limit {actor}'s way out to the logs until it is explained",),
     "Recon_Tool": ("Hand over with the evidence; treat {actor} as possibly in an intruder's hands",),

@@ -13,6 +13,7 @@ from reconwatch.detectors.detector import Detector, Key, Threshold
 from reconwatch.detectors.dns_enumeration import DnsEnumeration
 from reconwatch.detectors.enumeration_sweep import EnumerationSweep, Likely
 from reconwatch.detectors.exposed_name_probed import ExposedNameProbed
+from reconwatch.detectors.indicator_match import IndicatorMatch
 from reconwatch.detectors.name_probe import NameProbe
 from reconwatch.detectors.probed import ProbeDetector
 from reconwatch.detectors.recon_tool import ReconTool
@@ -45,6 +46,7 @@ PROBE_DETECTORS: tuple[type[ProbeDetector[Any]], ...] = (
     ServiceProbe,
     CanaryTouched,
     ExposedNameProbed,
+    IndicatorMatch,
 )
 """Of single probes; scans are told from contacts (`scans.Scans`)."""
 

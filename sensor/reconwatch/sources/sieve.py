@@ -18,12 +18,16 @@ import msgspec
 
 from reconwatch.account import Account
 from reconwatch.cache import cached, stamp
-from reconwatch.interest import Interest, Lookout
+from reconwatch.interest import Interest, Lookout, Marks
+from reconwatch.sources.crowd import Crowd
 from reconwatch.sources.lines import Block
 from reconwatch.sources.spelling import Spelling, beginnings, spellings
 
 MOST_NAMES = 30_000
 """Names beyond which compiling takes seconds and hundreds of MB: every line is decoded and names looked up in a set."""
+
+MOST_NETWORKS = 30_000
+"""Addresses and ranges of `Interest.marks` beyond which every line is decoded. Each is a literal or a few."""
 
 LONGEST_PORT = 5
 """Bytes of a port's column, unset or not."""
@@ -38,6 +42,8 @@ _COLONS = (b":", b": ", b" :", b" : ")
 """Between a key and its value, as JSON is written. Literals: a repeated blank would wake the automaton at each."""
 _ODD = (b"  ", b":  ", b" :  ")
 """Behind a key: more spaces than those; such a line is let through. Of tabs and the like see `_odd_blanks`."""
+
+_JSON: frozenset[Spelling] = frozenset({"json", "eve"})
 
 _KELVIN = rb"\xe2\x84\xaa"
 _JSON_ESCAPES = (rb"\\u(?:00|212a)", _KELVIN)
@@ -63,6 +69,8 @@ class Layout(NamedTuple):
     """Text: names may also be written as `(6)shodan(2)io(0)`."""
     marks: tuple[bytes, ...] = ()
     """Text: regular expressions of further lines that are to be decoded."""
+    named: bool = True
+    """TSV: a row can hold the name of a server."""
 
 
 class Sifting(Protocol):
@@ -89,10 +97,12 @@ class Sieve:
     learning n of them compiles each only log n times.
     """
 
-    def __init__(self, lookout: Lookout, layout: Layout) -> None:
+    def __init__(self, lookout: Lookout, layout: Layout, *, crowd: bool = False) -> None:
+        """`crowd`: there are too many names of `Interest.marks` to be patterns: those in the lines are looked up."""
         self._lookout = lookout
         self._spelling = layout.spelling
-        self._base = _Net(_shared(lookout.interest, layout))
+        self._base = _Net(_shared(lookout.interest, layout, crowd))
+        self._crowd = Crowd(lookout.names) if crowd and layout.spelling in _JSON else None
         self._tiers: list[tuple[frozenset[str], _Net]] = []
         self._known: set[str] = set()
         self._seen = (0, 0)
@@ -107,6 +117,8 @@ class Sieve:
         addresses, crowded = self._lookout.addresses, self._lookout.crowded
         data, position, stop = block.data, block.start, block.end
         ends = self._base.ends(data, position, stop)
+        if self._crowd is not None:
+            ends = sorted(ends + self._crowd.ends(data, position, stop))
         if self._tiers:
             ends = sorted(ends + [end for _, net in self._tiers for end in net.ends(data, position, stop)])
         index = lessons = 0
@@ -190,7 +202,31 @@ class _Net:
         return found
 
 
-def _patterns(interest: Interest, layout: Layout) -> list[bytes]:
+def _patterns(interest: Interest, layout: Layout, crowd: bool = False) -> list[bytes]:
+    found = _plain_patterns(interest, layout)
+    marks: Marks | None = interest.marks
+    if marks is not None:
+        networks = marks.spelt_networks() if marks.most_networks else ()
+        begun = {text for network in networks for text in beginnings(network)}
+        told = () if crowd else sorted(marks.spelt_names())
+        names = [_literal(name) for name in told]
+        if layout.labelled:
+            names += [_literal(_labelled(name)) for name in told]
+        if crowd and marks.has_requests:
+            names += _REQUESTS.get(layout.spelling, [])
+        # Literals, wherever they stand: with the columns around them thousands would take minutes to compile.
+        found += [*names, *(_literal(text) for text in sorted(begun))]
+    return found
+
+
+_REQUESTS = {
+    "json": [rb"\"uri\""],
+    "eve": [rb"_type\"%b\"%b\"" % (colon, kind) for colon in _COLONS for kind in (b"alert", b"http")],
+}
+"""What a line has that may tell a request."""
+
+
+def _plain_patterns(interest: Interest, layout: Layout) -> list[bytes]:
     names = {name.removeprefix("=").lower() for name in interest.names | interest.asides}
     found = [_literal(name) for name in sorted(names) if name]
     for host, prefix in sorted(interest.paths):
@@ -202,12 +238,17 @@ def _patterns(interest: Interest, layout: Layout) -> list[bytes]:
     return [*found, *columns(interest, layout), *_MARKS[layout.spelling]]
 
 
+def _labelled(name: str) -> str:
+    """As Windows' name server writes a name."""
+    return "".join(f"({len(label)}){label}" for label in name.split("."))
+
+
 def _text_words(interest: Interest, layout: Layout) -> Iterator[bytes]:
     """Addresses of networks anywhere in the line: where in it a server's stands is the format's."""
     yield from layout.marks
     if layout.labelled:
         names = {name.removeprefix("=").lower() for name in interest.names | interest.asides}
-        yield from (_literal("".join(f"({len(label)}){label}" for label in name.split("."))) for name in sorted(names))
+        yield from (_literal(_labelled(name)) for name in sorted(names))
     if interest.networks:
         # `::ffff:192.0.2.1` is how a server writes an IPv4 address that listens for both.
         yield rb"(?:^|[^0-9A-Za-z.:]|:ffff:)(?:%b)" % b"|".join(_beginnings(interest))
@@ -288,14 +329,14 @@ def _literal(text: str) -> bytes:
 
 
 @lru_cache(maxsize=8)
-def _shared(interest: Interest, layout: Layout) -> Any:
+def _shared(interest: Interest, layout: Layout, crowd: bool = False) -> Any:
     """Compiled once for all inputs of a run: databases are read-only, only the scratch is not.
 
     And for later runs: compiling takes 100 ms, to read what was compiled takes none.
     """
     import hyperscan
 
-    patterns = _patterns(interest, layout)
+    patterns = _patterns(interest, layout, crowd)
     content = {"engine": stamp(str(hyperscan.__file__)).encode(), "patterns": msgspec.msgpack.encode(patterns)}
     return cached("sieve", content, _loaded, hyperscan.dumpb, lambda: _database(patterns))
 
@@ -335,18 +376,35 @@ def sieve_for(lookout: Lookout, account: Account, layout: Layout, *, funnel: boo
     interest = lookout.interest
     if len(interest.names) + len(interest.asides) + len(interest.paths) + len(interest.networks) > MOST_NAMES:
         return _fallback(lookout, account, f"more than {MOST_NAMES} names and networks are looked for")
+    crowd = _is_crowd(interest)
+    if interest.marks is not None and interest.marks.most_networks > MOST_NETWORKS:
+        return _fallback(lookout, account, f"more than {MOST_NETWORKS} addresses and ranges are looked for")
+    if crowd and layout.spelling not in _JSON and layout.named:
+        return _fallback(lookout, account, _CROWD, "every line of a log of names")
     try:
         import hyperscan
     except ImportError:
         return _fallback(lookout, account, "hyperscan is not installed")
     try:
-        return Sieve(lookout, layout)
+        sieve = Sieve(lookout, layout, crowd=crowd)
     except hyperscan.error as error:
         return _fallback(lookout, account, f"hyperscan cannot be used here ({error})")
+    if crowd and layout.spelling in _JSON and lookout not in _told:
+        _told.add(lookout)
+        account.warn(f"{_CROWD}: each name in a line is looked up (slower, same result)")
+    return sieve
 
 
-def _fallback(lookout: Lookout, account: Account, why: str) -> EveryLine:
+_CROWD = f"more than {MOST_NAMES} names are looked for"
+
+
+def _is_crowd(interest: Interest) -> bool:
+    """Whether `Interest.marks` has too many names."""
+    return interest.marks is not None and interest.marks.most_names > MOST_NAMES
+
+
+def _fallback(lookout: Lookout, account: Account, why: str, what: str = "every line") -> EveryLine:
     if lookout not in _told:
         _told.add(lookout)
-        account.warn(f"{why}: every line is decoded (slower, same result)")
+        account.warn(f"{why}: {what} is decoded (slower, same result)")
     return EveryLine()

@@ -58,7 +58,7 @@ class Funnel:
         self.udp_triage = UdpTriage(self.udp, teller.names)
         self.ports = np.zeros(65_536, bool)
         self.ports[list(teller.ports)] = True
-        self.networks = Networks(teller.networks)
+        self.networks = Networks(teller.networks, teller.marks)
         self.watch = Watch()
         self.unfollowed: set[int] = set()
         """Hashes of the servers that were noted as such."""

@@ -23,7 +23,7 @@ class Pings:
 
     def read(self, ts: float, ends: bytes, data: bytes, at: int) -> None:
         """One message from the first of two addresses to the second, whose header begins at `at`."""
-        if not self._teller.networks or ECHO.get(data[at], 0) * 2 != len(ends):
+        if not self._teller.has_networks or ECHO.get(data[at], 0) * 2 != len(ends):
             return
         key = ends + data[at + 4 : at + 6]
         last = self._last.pop(key, None)

@@ -8,6 +8,7 @@ from socket import AF_INET, AF_INET6, inet_ntop
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from reconwatch.events import AnyEvent, Certificate, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, WhoisQuery
+from reconwatch.interest import Marks
 from reconwatch.sources.certificates import authority, read_certificate
 from reconwatch.sources.pcap.ip import CUT
 from reconwatch.sources.source import Opening
@@ -148,8 +149,19 @@ class Teller:
 
     @property
     def networks(self) -> frozenset[str]:
-        """The networks of such servers."""
+        """The networks of such servers, but for those of `marks`."""
         return self._lookout.interest.networks
+
+    @property
+    def marks(self) -> Marks | None:
+        """What else such servers are known by."""
+        marks: Marks | None = self._lookout.interest.marks
+        return marks
+
+    @property
+    def has_networks(self) -> bool:
+        """Whether there is any such server."""
+        return bool(self.networks or (self.marks is not None and self.marks.most_networks))
 
     def query(self, ts: float, at: Ends, name: str, qtype: int) -> None:
         """A DNS question."""
@@ -218,7 +230,7 @@ class Teller:
         ports = self._lookout.interest.ports
         if int.from_bytes(key[-4:-2], "big") in ports or int.from_bytes(key[-2:], "big") in ports:
             return True
-        if not self._lookout.addresses and not self.networks and not self.notes:
+        if not self._lookout.addresses and not self.has_networks and not self.notes:
             return False
         size = (len(key) - 4) // 2
         return self._lookout.follows(address(key[:size]), address(key[size:-4]))

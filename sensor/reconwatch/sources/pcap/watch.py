@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from socket import AF_INET, AF_INET6, inet_pton
 
 import numpy as np
 
+from reconwatch.interest import Marks
 from reconwatch.sources.pcap.batch import Flags, Ints, rows
 from reconwatch.sources.pcap.columns import Columns, Hashes, address_hashes
 
@@ -75,7 +76,7 @@ class Watch:
 class Networks:
     """Some networks, as ends of connections. Those of IPv6 that are longer than /64 count as their /64."""
 
-    def __init__(self, networks: Iterable[str] = ()) -> None:
+    def __init__(self, networks: Iterable[str] = (), marks: Marks | None = None) -> None:
         each = [ip_network(network) for network in networks]
         four = collapse_addresses(network for network in each if isinstance(network, IPv4Network))
         halves = (network if network.prefixlen <= 64 else network.supernet(new_prefix=64)
@@ -83,6 +84,9 @@ class Networks:
         six = collapse_addresses(halves)
         self._four = _bounds([(int(one[0]), int(one[-1])) for one in four], np.uint32)
         self._six = _bounds([(int(one[0]) >> 64, int(one[-1]) >> 64) for one in six], np.uint64)
+        if marks is not None and marks.most_networks:
+            self._four = _joined(self._four, marks.network_bounds(4))
+            self._six = _joined(self._six, marks.network_bounds(6))
 
     def __bool__(self) -> bool:
         return len(self._four[0]) + len(self._six[0]) > 0
@@ -108,6 +112,18 @@ Bounds = tuple[np.typing.NDArray[np.unsignedinteger], np.typing.NDArray[np.unsig
 
 def _bounds(spans: list[tuple[int, int]], kind: type[np.unsignedinteger]) -> Bounds:
     return np.array([first for first, _ in spans], kind), np.array([last for _, last in spans], kind)
+
+
+def _joined(bounds: Bounds, more: tuple[Sequence[int], Sequence[int]]) -> Bounds:
+    """Both without overlaps."""
+    kind = bounds[0].dtype
+    first, last = (np.concatenate([one, np.asarray(other, kind)]) for one, other in zip(bounds, more, strict=True))
+    order = np.argsort(first, kind="stable")
+    first, last = first[order], np.maximum.accumulate(last[order])
+    if not len(first):
+        return bounds
+    begins = np.concatenate([[True], first[1:] > last[:-1]])
+    return first[begins], last[np.append(np.flatnonzero(begins)[1:] - 1, len(first) - 1)]
 
 
 def _within(numbers: np.typing.NDArray[np.unsignedinteger], bounds: Bounds) -> Flags:

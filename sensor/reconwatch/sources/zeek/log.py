@@ -162,7 +162,7 @@ class ZeekSource:
     def _lay_out(self, header: Header) -> None:
         """Take the sieve for the rows under a header."""
         opening = self._opening
-        layout = Layout(self._form, header.separator, header.port_first)
+        layout = Layout(self._form, header.separator, header.port_first, named=header.kind != "conn")
         if layout not in self._sieves:
             funnel = opening.funnel and len(self._sieves) < MOST_LAYOUTS
             self._sieves[layout] = sieve_for(opening.lookout, opening.account, layout, funnel=funnel)
