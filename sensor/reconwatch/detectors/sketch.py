@@ -16,6 +16,8 @@ import numpy as np
 from reconwatch.detectors.contacts import SLOTS, Row, estimate
 
 MOST_ROWS = 1 << 20
+AT_ONCE = 1 << 16
+"""Rows whose bits are counted at once: a count takes several times the memory of its rows."""
 _FOUR = 1 << 40
 """Marks a key of IPv4: such upper halves of IPv6 addresses (0:1xx:...) are not routed."""
 
@@ -89,8 +91,10 @@ class Rows:
 
     @staticmethod
     def _counts(bits: np.typing.NDArray[np.uint64]) -> np.typing.NDArray[np.int64]:
-        octets = np.ascontiguousarray(bits).view(np.uint8)
-        counts: np.typing.NDArray[np.int64] = _ONES[octets].sum(axis=1, dtype=np.int64)
+        counts = np.zeros(len(bits), np.int64)
+        for start in range(0, len(bits), AT_ONCE):
+            octets = np.ascontiguousarray(bits[start : start + AT_ONCE]).view(np.uint8)
+            counts[start : start + AT_ONCE] = _ONES[octets].sum(axis=1, dtype=np.int64)
         return counts
 
     def tried(self, least: int) -> Iterator[Row]:
@@ -108,11 +112,13 @@ class Rows:
         of a network are neighbours in the order of keys.
         """
         dark, room = self._dark(lit)
-        masked = self._bits & dark
-        trying = np.flatnonzero(masked.any(axis=1))
+        bits = self._bits & dark
+        trying = np.flatnonzero(bits.any(axis=1))
         if not len(trying):
             return
-        keys, bits, counts = self._keys[trying], masked[trying], self._counts(masked[trying])
+        if len(trying) < len(bits):
+            bits = bits[trying]
+        keys, counts = self._keys[trying], self._counts(bits)
         network = keys >> np.where(keys >> np.uint64(40) == 1, np.uint64(8), np.uint64(16))
         starts = np.flatnonzero(np.concatenate(([True], network[1:] != network[:-1])))
         sizes = np.diff(np.append(starts, len(network)))
