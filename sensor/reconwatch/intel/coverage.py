@@ -16,7 +16,10 @@ from reconwatch.prose import counted, shortened
 from reconwatch.site import Site
 
 DAY = 86_400.0
-PLURALS = {"ip": "addresses", "ja3": "JA3", "ja4": "JA4", "url": "URLs", "agent": "user agents"}
+WORDS = {
+    "ip": ("address", "addresses"), "ja3": ("JA3", "JA3"), "ja4": ("JA4", "JA4"), "url": ("URL", "URLs"),
+    "agent": ("user agent", "user agents"),
+}  # fmt: skip
 
 
 def coverage(site: Site, now: float) -> tuple[list[str], list[Problem]]:
@@ -50,7 +53,7 @@ def _line(feed: LoadedFeed, now: float) -> str:
     if feed.benign:
         return f"{name}{counted(count, 'entry', 'entries')} that are no indicators, {size}"
     kinds: Counter[str] = Counter(kind_of(listed.key(row)) for row in range(len(listed)))
-    parts = [f"{kinds[kind]:,} {PLURALS.get(kind, kind + 's')}" for kind in KINDS if kinds[kind]]
+    parts = [counted(kinds[kind], *WORDS.get(kind, (kind,))) for kind in KINDS if kinds[kind]]
     ended = int((listed.until <= now).sum())
     over = f"; {ended:,} of them not valid any more" if ended else ""
     return f"{name}{counted(count, 'indicator')} ({shortened(parts, len(parts))}){over}, {size}; {_matched(feed)}"
