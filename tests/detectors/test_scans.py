@@ -312,3 +312,23 @@ def test_visits_that_fail_where_others_succeed_are_no_plan() -> None:
     assert scans([*others, *failed]) == []
     (scan,) = scans([*others, *(tried(n, f"192.0.2.{n}", ours(n), 22) for n in range(100))])
     assert scan.count == 100
+
+
+def test_the_rows_of_many_networks_are_gone_through_in_parts_and_give_the_same_plans(monkeypatch) -> None:
+    from reconwatch.detectors import sketch
+
+    def plans(at_once: int) -> list[tuple[list[str], sketch.Row]]:
+        monkeypatch.setattr(sketch, "AT_ONCE", at_once)
+        rows = sketch.Rows(exact=True)
+        tried = [
+            sketch.Tried(f"198.51.{network}.{host}", 8 * host + n, 22, 1000.0 + n)
+            for network in range(20)
+            for host in range(1, 9 if network % 3 else 3)
+            for n in range(4)
+        ]
+        rows.take(tried, 99)
+        return list(rows.plans(4, 10))
+
+    whole = plans(1 << 16)
+    assert len(whole) == 13
+    assert [plans(at_once) for at_once in (1, 7, 50)] == [whole] * 3

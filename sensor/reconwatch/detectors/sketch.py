@@ -111,15 +111,26 @@ class Rows:
         Only addresses that are not among `lit` (numbers) count: where others are answered, visits fail too. Sources
         of a network are neighbours in the order of keys.
         """
-        dark, room = self._dark(lit)
-        bits = self._bits & dark
-        trying = np.flatnonzero(bits.any(axis=1))
+        dark = self._dark(lit)
+        network = self._keys >> np.where(self._keys >> np.uint64(40) == 1, np.uint64(8), np.uint64(16))
+        borders = np.append(np.flatnonzero(network[1:] != network[:-1]) + 1, len(network))
+        start = 0
+        while start < len(network):
+            stop = int(borders[min(int(np.searchsorted(borders, start + AT_ONCE)), len(borders) - 1)])
+            yield from self._plans_among(slice(start, stop), network[start:stop], dark, members, least)
+            start = stop
+
+    def _plans_among(
+        self, rows: slice, network: np.typing.NDArray[np.uint64], dark: tuple[np.typing.NDArray[np.uint64], int],
+        members: int, least: int,
+    ) -> Iterator[tuple[list[str], Row]]:  # fmt: skip
+        """`plans` of some of the rows, which are those of whole networks."""
+        masked, room = self._bits[rows] & dark[0], dark[1]
+        trying = np.flatnonzero(masked.any(axis=1))
         if not len(trying):
             return
-        if len(trying) < len(bits):
-            bits = bits[trying]
-        keys, counts = self._keys[trying], self._counts(bits)
-        network = keys >> np.where(keys >> np.uint64(40) == 1, np.uint64(8), np.uint64(16))
+        keys, bits, network = self._keys[rows][trying], masked[trying], network[trying]
+        counts, first, last = self._counts(bits), self._first[rows][trying], self._last[rows][trying]
         starts = np.flatnonzero(np.concatenate(([True], network[1:] != network[:-1])))
         sizes = np.diff(np.append(starts, len(network)))
         each = np.add.reduceat(counts, starts) * (1 if self._exact else SLOTS / room)
@@ -130,9 +141,8 @@ class Rows:
                 continue
             its = slice(int(starts[group]), int(starts[group] + sizes[group]))
             together = int.from_bytes(np.bitwise_or.reduce(bits[its], axis=0).tobytes(), "little")
-            first, last = float(self._first[trying[its]].min()), float(self._last[trying[its]].max())
             sources = [text(int(key)) for key in keys[its]]
-            yield sources, Row(sources[0], tried, together, first, last)
+            yield sources, Row(sources[0], tried, together, float(first[its].min()), float(last[its].max()))
 
     def _dark(self, lit: Collection[int]) -> tuple[np.typing.NDArray[np.uint64], int]:
         """The bits that no address of `lit` has, and how many they are."""
