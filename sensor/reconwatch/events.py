@@ -144,8 +144,6 @@ class Certificate(Event, frozen=True, gc=False, tag="certificate"):
     """Upper-case hexadecimal without colons and leading zeros: one for a certificate and its precertificate."""
     published: bool = False
     """A log holds it; else somebody was seen to be sent it."""
-    seen: float | None = None
-    """When it was sent, if it was."""
 
 
 AnyEvent = DnsQuery | DnsAnswer | Hello | HttpRequest | WhoisQuery | Connection | Certificate

@@ -36,11 +36,11 @@ from reconwatch.site import Site
 from reconwatch.sources.inputs import WORTH_WORKERS, Inputs, read_inputs
 from reconwatch.sources.textlog.declared import Declared
 
-MOST_EXPOSED = 100_000
-"""Names of ours that certificates made known, at 500 bytes each; only they are told to be probed after it."""
-
 if TYPE_CHECKING:
     from reconwatch.intel import Intelligence  # numpy: 100 ms that a run without feeds need not spend
+
+MOST_EXPOSED = 100_000
+"""Names of ours that certificates made known, at 500 bytes each; only they are told to be probed after it."""
 
 CONNECTING = frozenset({"tls", "http", "conn"})
 """Kinds of event that show a service was used: where an input holds them, a resolved name alone is no use."""

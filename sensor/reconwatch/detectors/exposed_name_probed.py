@@ -17,8 +17,6 @@ SOON = 3 * DAY
 """Seconds after its publication in which a visit may be for it. Scanners that read the logs come within minutes; whom
 somebody tells the name comes any day."""
 AT_ONCE = 3600.0
-ITS_OWN = 5.0
-"""Seconds: a certificate on the wire was sent to somebody who had already said the name."""
 MANY = 3
 MOST_VISITORS = 256
 _VISITS = frozenset({"tls", "quic", "http", "http2"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from ipaddress import ip_network
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from reconwatch.detectors.contacts import ENDS, ICMP, NAMES, SLOTS, Contact, Contacts, Day, Row, Seen
 from reconwatch.detectors.detector import Threshold
@@ -13,9 +13,6 @@ from reconwatch.notices import Finding, Reason, notice_id
 from reconwatch.prose import counted
 from reconwatch.sightings import Actor, Evidence, Target
 from reconwatch.windows import MOST_TARGETS
-
-if TYPE_CHECKING:
-    pass
 
 ACTIVE_SCANNING = ("T1595.001",)
 MOST_MEMBERS = 256

@@ -344,7 +344,7 @@ class Translator:
         return Certificate(
             ts=since, client=hello.client, client_port=hello.client_port, server=hello.server,
             server_port=hello.server_port, source=hello.source, input=hello.input, uid=hello.uid, names=names,
-            issuer=authority(tls.issuerdn), serial=serial(tls.serial), seen=hello.ts,
+            issuer=authority(tls.issuerdn), serial=serial(tls.serial),
         )  # fmt: skip
 
     def _quic(self, record: Record, quic: Quic, *, derived: bool) -> list[Told]:

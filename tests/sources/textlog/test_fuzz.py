@@ -62,4 +62,5 @@ def test_the_funnel_tells_what_the_oracle_tells(
         order.shuffle(lines)
     head = lines[0]
     # The first line stays, so that the log is told for what it is.
-    read(head + damaged(b"".join(lines), edits), SAID.get(name))
+    _, account = read(head + damaged(b"".join(lines), edits), SAID.get(name))  # both ways, and compares
+    assert account.records >= 1

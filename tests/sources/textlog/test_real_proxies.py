@@ -255,14 +255,7 @@ class _Syslog:
         self.socket.close()
 
 
-def test_haproxy_by_syslog_in_both_of_its_forms() -> None:
-    haproxy = program("haproxy")
-    with workplace() as folder, origin() as web:
-        port, plain = free_port(), free_port()
-        hosts = {form: _Syslog(folder / f"{form}.log") for form in ("rfc3164", "rfc5424")}
-        logs = "\n".join(f"  log 127.0.0.1:{host.port} len 8192 format {form} local0" for form, host in hosts.items())
-        (folder / "haproxy.cfg").write_text(
-            f"""
+HAPROXY = """
 global
 {logs}
 defaults
@@ -291,7 +284,15 @@ backend rawweb
   mode tcp
   server one 127.0.0.1:{web}
 """
-        )
+
+
+def test_haproxy_by_syslog_in_both_of_its_forms() -> None:
+    haproxy = program("haproxy")
+    with workplace() as folder, origin() as web:
+        port, plain = free_port(), free_port()
+        hosts = {form: _Syslog(folder / f"{form}.log") for form in ("rfc3164", "rfc5424")}
+        logs = "\n".join(f"  log 127.0.0.1:{host.port} len 8192 format {form} local0" for form, host in hosts.items())
+        (folder / "haproxy.cfg").write_text(HAPROXY.format(logs=logs, port=port, plain=plain, web=web))
         with running([haproxy, "-db", "-f", f"{folder}/haproxy.cfg"], port, plain, folder=folder):
             url = f"http://127.0.0.1:{port}"
             curl("--interface", STRANGER, "-A", "zgrab/0.x", "-H", "Host: www.acme-widgets.com", f"{url}/.git/config")

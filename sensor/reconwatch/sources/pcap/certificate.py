@@ -37,7 +37,7 @@ class CertificateReader:
                 break
             self._body += data[5:end]
             data = data[end:]
-            if self._look(ts):
+            if self._look():
                 return None
         if data[:1] not in (b"", b"\x16") or len(self._body) + len(data) >= MOST:
             return None
@@ -52,7 +52,7 @@ class CertificateReader:
     def end(self) -> None:
         """It never came whole."""
 
-    def _look(self, ts: float) -> bool:
+    def _look(self) -> bool:
         """Go through whole messages; whether nothing more is to be looked at."""
         body = self._body
         while len(body) >= self._at + 4:
@@ -67,7 +67,7 @@ class CertificateReader:
                     return True
                 if len(body) < start + 6 + size:
                     return False
-                self._stream.flow.teller.certificate(self._stream.flow, bytes(body[start + 6 : start + 6 + size]), ts)
+                self._stream.flow.teller.certificate(self._stream.flow, bytes(body[start + 6 : start + 6 + size]))
                 return True
             if len(body) < end:
                 return False

@@ -235,8 +235,8 @@ class Teller:
         size = (len(key) - 4) // 2
         return self._lookout.follows(address(key[:size]), address(key[size:-4]))
 
-    def certificate(self, flow: Flow, der: bytes, ts: float) -> None:
-        """A server sent a certificate at `ts`. What it signed itself stands in no log."""
+    def certificate(self, flow: Flow, der: bytes) -> None:
+        """A server sent a certificate. What it signed itself stands in no log."""
         try:
             said = read_certificate(der)
         except ValueError:
@@ -248,7 +248,6 @@ class Teller:
         self._tell(Certificate(
             ts=said.since, client=client, client_port=client_port, server=server, server_port=server_port,
             source=self.source, input=self._input, names=said.names, issuer=authority(said.issuer), serial=said.serial,
-            seen=ts,
         ))  # fmt: skip
 
     def connection(self, flow: Flow) -> None:

@@ -140,7 +140,7 @@ class Teller:
         since = epoch(valid) if isinstance(valid, str) else None if valid is None else plausible(valid)
         if not names or since is None:
             return []
-        facts = facts | {"ts": since, "server": None, "seen": facts["ts"]}
+        facts = facts | {"ts": since, "server": None}
         issuer = authority(row.cert_issuer) if row.cert_issuer != row.cert_subject else None
         return [Certificate(names=names, issuer=issuer, serial=serial(row.cert_serial), **facts)] if issuer else []
 
