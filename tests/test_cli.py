@@ -17,7 +17,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from reconwatch import __version__
-from reconwatch.cli import LONG_WORK, main
+from reconwatch.cli import main
+from reconwatch.cli.terminal import LONG_WORK
 
 DNS_LOG = """\
 #separator \\x09
