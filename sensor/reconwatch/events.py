@@ -157,3 +157,15 @@ def told_name(event: Event) -> str | None:
         case HttpRequest(host=host):
             return host or None
     return None
+
+
+CONNECTING = frozenset({"tls", "http", "conn"})
+"""Kinds of event that show a service was used: where an input holds them, a resolved name alone is no use."""
+
+
+def when(event: AnyEvent) -> tuple[float, bool, str, str, str, int]:
+    """The order in which events are judged.
+
+    By time; of one instant, questions first: Zeek stamps an answer with the time of its question.
+    """
+    return (event.ts, event.kind != DnsQuery.kind, event.kind, event.client, told_name(event) or "", event.input)

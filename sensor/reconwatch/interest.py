@@ -203,6 +203,8 @@ class Lookout:
     the others afterwards (`sources/hindsight.py`). An address that speaks for nobody is let go (`CROWD`).
     """
 
+    KEPT = ("addresses", "crowded", "_others", "_taught")
+
     def __init__(self, interest: Interest) -> None:
         self.interest = interest
         self.addresses: set[str] = set()
@@ -248,6 +250,14 @@ class Lookout:
     def learned(self) -> Learned:
         """What it was taught itself, without what it began with."""
         return Learned(frozenset(self._taught), dict(self._counted))
+
+    def age(self) -> None:
+        """Let go of addresses that no answer has given since this was last called: a run may take years."""
+        self.addresses &= self._taught
+        self._taught = set()
+        self.crowded.clear()
+        self._others.clear()
+        self._counted.clear()
 
     def knows(self, server: str | None) -> bool:
         """Whether an answer has named the server of an event that carries no name."""

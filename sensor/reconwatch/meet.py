@@ -83,6 +83,8 @@ class Meet:
     addresses (`Site.is_inside`): a WHOIS server of ours that no catalog knows is no database of the world.
     """
 
+    KEPT = ("_names", "_witnesses", "_asks", "_asking", "_asked", "_held", "_open", "_weight", "evicted")
+
     def __init__(
         self,
         catalog: Catalog,
@@ -122,7 +124,10 @@ class Meet:
         yield from self.close()
 
     def feed(self, event: AnyEvent) -> Iterator[Visit]:
-        """Take one event, not older than the one before; yield the visits that are over by then."""
+        """Take one event; yield the visits that are over by then.
+
+        A live run may have to take one that is older than the one before: it joins the visit that is open, if any.
+        """
         yield from self._advance(event.ts)
         if isinstance(event, DnsAnswer):
             self._learn(event)
@@ -280,7 +285,7 @@ class Meet:
         if visit is None:
             visit = self._open[key] = _OpenVisit(event.client, service.id, event.ts, event.ts)
         self._add(visit, observation)
-        visit.last = event.ts
+        visit.first, visit.last = min(visit.first, event.ts), max(visit.last, event.ts)
         self._open.move_to_end(key)
         while self._weight > MOST_OPEN:
             self.evicted += 1

@@ -10,40 +10,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from reconwatch.account import Account, Warn
+from reconwatch.assembly import Assembly, Way
 from reconwatch.blindness import Blindness
 from reconwatch.catalog import Catalog
-from reconwatch.catalog.reverse import reverse_service
-from reconwatch.catalog.world import Facts, Tool, World
+from reconwatch.catalog.world import World
 from reconwatch.desk import Desk
-from reconwatch.detectors import detectors, probe_detectors
-from reconwatch.detectors.certificate_exposed import CertificateExposed
-from reconwatch.detectors.contacts import Contacts
-from reconwatch.detectors.corroborating import corroborated
-from reconwatch.detectors.joining import Joining
-from reconwatch.detectors.runner import Runner
-from reconwatch.detectors.scans import Scans
-from reconwatch.events import AnyEvent, Certificate, Connection, DnsQuery, told_name
+from reconwatch.events import CONNECTING, AnyEvent, Certificate, when
 from reconwatch.interest import Lookout
-from reconwatch.meet import Meet
 from reconwatch.notices import Finding, Notice
 from reconwatch.ordering import Sorter
-from reconwatch.probing import Probing, contact_words, interest_of
 from reconwatch.prose import counted
-from reconwatch.published import Publishing
 from reconwatch.sift import Sift
-from reconwatch.sightings import Exposed, Probe, Sighting
+from reconwatch.sightings import Probe, Sighting
 from reconwatch.site import Site
 from reconwatch.sources.inputs import WORTH_WORKERS, Inputs, read_inputs
-from reconwatch.sources.textlog.declared import Declared
 
 if TYPE_CHECKING:
     from reconwatch.intel import Intelligence  # numpy: 100 ms that a run without feeds need not spend
-
-MOST_EXPOSED = 100_000
-"""Names of ours that certificates made known, at 500 bytes each; only they are told to be probed after it."""
-
-CONNECTING = frozenset({"tls", "http", "conn"})
-"""Kinds of event that show a service was used: where an input holds them, a resolved name alone is no use."""
 
 
 @dataclass
@@ -74,42 +57,26 @@ class Replay:
     accounts: list[Account] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        world = self.world = self.world or World(Facts())
-        self._watched = Catalog([*self.catalog.services.values(), reverse_service(self.site.owned.ranges)])
+        self._rooms = Assembly(self.catalog, self.site, self.world, self.intelligence)
         self._blindness = Blindness(self.catalog)
-        self._meet = Meet(self._watched, self.site.roles_of, self.site.is_inside)
-        self._probing = Probing(self.site, world, self.intelligence.touched if self.intelligence else lambda event: ())
-        self._contacts = Contacts(contact_words, sum(network.num_addresses for network in self.site.owned.ranges))
-        self._scans = Scans(
-            self._contacts, self._probing.actor, self.site.owned_range, self._probing.crawls, self.site.thresholds
-        )
-        self._runner = Runner(
-            detectors(self.site.thresholds, lambda used, order: _named(world.likely_tools(used, order)))
-        )
-        self._probe_runner = Runner(probe_detectors(self.site.thresholds))
-        self._joining = Joining()
 
     def notices(self) -> Iterator[Notice]:
         """The last word on every notice, in order of time."""
         with (
-            Sorter[AnyEvent](AnyEvent, _when) as events,
-            Sorter[AnyEvent](AnyEvent, _when) as probes,
-            Sorter[AnyEvent](AnyEvent, _when) as certificates,
+            Sorter[AnyEvent](AnyEvent, when) as events,
+            Sorter[AnyEvent](AnyEvent, when) as probes,
+            Sorter[AnyEvent](AnyEvent, when) as certificates,
             closing(self._events()) as told,
         ):
             for event in told:
-                if isinstance(event, Certificate):
+                way = self._rooms.way(event)
+                if way is Way.CERTIFICATE:
                     certificates.add(event)
                     continue
-                if self._probing.comes_to_us(event):
-                    known = self._probing.knows(event.client)
-                    if self._probing.from_outside(event, known):
-                        if not isinstance(event, Connection) or self._contact(event, known):
-                            probes.add(event)
-                        continue
-                self._blindness.watch(event)
-                events.add(event)
-                if self._probing.touches_bait(event) or self._is_listed(event):
+                if way in (Way.LOOKUP, Way.BOTH):
+                    self._blindness.watch(event)
+                    events.add(event)
+                if way in (Way.PROBE, Way.BOTH):
                     probes.add(event)
             with Sorter[Sighting](Sighting, lambda s: (s.ts, s.service, s.actor.ip)) as sightings:
                 for sighting in self._sightings(events):
@@ -119,58 +86,34 @@ class Replay:
                         self._publications(certificates),  # first: probes are judged by what was known of a name
                         self._findings(sightings),
                         self._probe_findings(probes),
-                        self._scans.findings(),
+                        self._rooms.scans.findings(),
                     )
-                    for notice in _last_words(map(self._corroborated, self._joined(found))):
+                    for notice in _last_words(map(self._rooms.corroborated, self._joined(found))):
                         notices.add(notice)
                     yield from notices
 
     def _events(self) -> Generator[AnyEvent, None, None]:
-        interest = self.catalog.interest() | self._watched.interest() | interest_of(self.site)
-        lookout = Lookout(interest | self.intelligence.interest() if self.intelligence else interest)
-        declared = tuple(
-            Declared(log.files, log.format, log.server, log.zone, log.pattern, log.fields) for log in self.site.logs
-        )
         shared = Inputs(
-            lookout, self.funnel, self.warn, self.progress, self.jobs, self.worth_workers,
-            declared=declared, passerby=self._passes,
+            Lookout(self._rooms.interest), self.funnel, self.warn, self.progress, self.jobs, self.worth_workers,
+            declared=self._rooms.declared, passerby=self._passes,
         )  # fmt: skip
         return read_inputs(self.inputs, shared, self.accounts)
 
     def _sightings(self, events: Iterable[AnyEvent]) -> Iterator[Sighting]:
         holds = set().union(*(account.holds for account in self.accounts))
         sees_connections = not CONNECTING.isdisjoint(holds)
-        sift = Sift(self._watched, self.site, world=self.world, sees_connections=sees_connections)
-        self._meet.one_input = len(self.accounts) == 1
-        for visit in self._meet.visits(events):
+        sift = Sift(self._rooms.watched, self.site, world=self._rooms.world, sees_connections=sees_connections)
+        self._rooms.meet.one_input = len(self.accounts) == 1
+        for visit in self._rooms.meet.visits(events):
             sighting = sift.sighting(visit)
             if sighting is not None:
                 yield sighting
 
     def _findings(self, sightings: Iterable[Sighting]) -> Iterator[Finding]:
         for sighting in sightings:
-            yield from self._runner.advance(sighting.ts)
-            yield from self._runner.observe(sighting)
-        yield from self._runner.close()
-
-    def _contact(self, event: Connection, known: bool) -> bool:
-        """Count a connection from outside among the contacts; whether there is more to it."""
-        counted = self._count(
-            event.ts, event.client, event.client_port, event.server, event.server_port, event.proto,
-            event.opening, event.answered, event.established, event.spoke, event.source, event.uid,
-        )  # fmt: skip
-        if not counted:
-            return self._probing.touches_bait(event)
-        return self._is_listed(event) or self._probing.says_more(event, known)
-
-    def _is_listed(self, event: AnyEvent) -> bool:
-        """Whether an event is one that intelligence lists, and no reply."""
-        if self.intelligence is None or (isinstance(event, Connection) and not self._probing.begins(event)):
-            return False
-        return self.intelligence.touches(event)
-
-    def _corroborated(self, finding: Finding) -> Finding:
-        return corroborated(finding, self.intelligence.of_text) if self.intelligence else finding
+            yield from self._rooms.lookups.advance(sighting.ts)
+            yield from self._rooms.lookups.observe(sighting)
+        yield from self._rooms.lookups.close()
 
     def _passes(
         self, ts: float, client: str, client_port: int | None, server: str, server_port: int | None,
@@ -178,65 +121,46 @@ class Replay:
         spoke: bool | None, source: str, uid: str | None,
     ) -> bool:  # fmt: skip
         """See `Passerby`: what `notices` does with a stranger's connection."""
-        if not self._probing.is_strangers(client, server):
+        if not self._rooms.probing.is_strangers(client, server):
             return False
         if self.intelligence is not None and self.intelligence.has_address(client):
             return False
-        self._count(
+        self._rooms.count(
             ts, client, client_port, server, server_port, proto, opening, answered, established, spoke, source, uid
         )
         return True
 
-    def _count(
-        self, ts: float, client: str, client_port: int | None, server: str, server_port: int | None, proto: str,
-        opening: bool | None, answered: bool | None, established: bool | None, spoke: bool | None, source: str,
-        uid: str | None,
-    ) -> bool:  # fmt: skip
-        """Whether a connection from outside is a contact; then it is counted."""
-        contact = self._probing.contact(proto, client_port, server_port, opening, answered, spoke)
-        if contact is None:
-            return False
-        told = (source, uid, proto, server_port, answered, established, spoke)
-        self._contacts.add(ts, client, server, proto, server_port, *contact, told)
-        return True
-
     def _publications(self, certificates: Iterable[AnyEvent]) -> Iterator[Finding]:
-        """What certificates say of us; our names that they made known are noted, each with the first time."""
-        runner, publishing = Runner((CertificateExposed(),)), Publishing(self.site)
-        exposed = self._probing.exposed
+        """What certificates say of us; see `Assembly.published`."""
         for event in certificates:
             assert isinstance(event, Certificate)
-            publication = publishing.publication(event)
-            if publication is None:
-                continue
-            for target in publication.names:
-                if len(exposed) < MOST_EXPOSED and not target.value.startswith("*"):
-                    exposed.setdefault(target.value, Exposed(event.ts, event.source, event.published))
-            yield from runner.advance(publication.ts)
-            yield from runner.observe(publication)
-        yield from runner.close()
+            publication = self._rooms.published(event)
+            if publication is not None:
+                yield from self._rooms.publications.advance(publication.ts)
+                yield from self._rooms.publications.observe(publication)
+        yield from self._rooms.publications.close()
 
     def _probe_findings(self, probes: Iterable[AnyEvent]) -> Iterator[Finding]:
-        self._probing.one_input = len(self.accounts) == 1
+        self._rooms.probing.one_input = len(self.accounts) == 1
         watched = False
-        for probe in self._probing.probes(probes):
+        for probe in self._rooms.probing.probes(probes):
             if not watched:
                 watched = True
-                self._probing.watched_since(probe.ts)
+                self._rooms.probing.watched_since(probe.ts)
             self.watch_probe(probe)
-            yield from self._probe_runner.advance(probe.ts)
-            yield from self._probe_runner.observe(probe)
-        yield from self._probe_runner.close()
+            yield from self._rooms.probes.advance(probe.ts)
+            yield from self._rooms.probes.observe(probe)
+        yield from self._rooms.probes.close()
 
     def _joined(self, findings: Iterable[Finding]) -> Iterator[Finding]:
         """All findings; last words that others may join wait until there are no more."""
         with Sorter[Finding](Finding, lambda finding: finding.id) as waiting:
             for finding in findings:
-                if finding.closing and self._joining.add(finding):
+                if finding.closing and self._rooms.joining.add(finding):
                     waiting.add(finding)
                 else:
                     yield finding
-            yield from map(self._joining.joined, waiting)
+            yield from map(self._rooms.joining.joined, waiting)
 
     @property
     def unreadable(self) -> bool:
@@ -254,38 +178,30 @@ class Replay:
         told = [f"read {amounts or 'nothing'} from {len(read)} of {counted(len(self.accounts) - others, 'input')}"]
         if others:
             told.append(f"{counted(others, 'file')} of another kind {'were' if others > 1 else 'was'} passed over")
-        merged = self._meet.merged + self._probing.merged
+        rooms = self._rooms
+        merged = rooms.meet.merged + rooms.probing.merged
         if merged:
             told.append(f"{merged:,} records told what another input had told: counted once")
         if not (self.site.owned.domains or self.site.owned.ranges or self.site.owned.asns or self.site.owned.brands):
             told.append("no site: nothing is known to be ours, so no search can be told to be about us (--site)")
-        if self._meet.evicted:
-            told.append(f"{self._meet.evicted:,} visits were closed early because too many were open at once")
-        if self._meet.unmatched:
+        if rooms.meet.evicted:
+            told.append(f"{rooms.meet.evicted:,} visits were closed early because too many were open at once")
+        if rooms.meet.unmatched:
             told.append(
-                f"{self._meet.unmatched:,} flows were too many at once to compare what the inputs told: some of it may"
+                f"{rooms.meet.unmatched:,} flows were too many at once to compare what the inputs told: some of it may"
                 " be counted twice"
             )
-        if self._contacts.uncounted:
-            told.append(f"{self._contacts.uncounted:,} contacts came from more sources than can be kept: not counted")
+        if rooms.contacts.uncounted:
+            told.append(f"{rooms.contacts.uncounted:,} contacts came from more sources than can be kept: not counted")
         if self.intelligence and self.intelligence.out_of_time:
             told.append(
                 f"{counted(self.intelligence.out_of_time, 'event')} touched only indicators that were not valid then"
             )
-        if self._joining.dropped:
+        if rooms.joining.dropped:
             told.append(
-                f"{self._joining.dropped:,} notices were too many to see which lookups and probes belong together"
+                f"{rooms.joining.dropped:,} notices were too many to see which lookups and probes belong together"
             )
         return told + [f"not seen: {line}" for line in self._blindness.lines(self.accounts)]
-
-
-def _when(event: AnyEvent) -> tuple[float, bool, str, str, str, int]:
-    """By time; of one instant, questions first: Zeek stamps an answer with the time of its question."""
-    return (event.ts, event.kind != DnsQuery.kind, event.kind, event.client, told_name(event) or "", event.input)
-
-
-def _named(tools: Iterable[tuple[Tool, float]]) -> list[tuple[str, float]]:
-    return [(tool.name, score) for tool, score in tools]
 
 
 def _last_words(findings: Iterable[Finding]) -> Iterator[Notice]:

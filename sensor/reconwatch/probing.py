@@ -57,6 +57,8 @@ def interest_of(site: Site) -> Interest:
 class Probing:
     """A function of event, catalog and site. Events come in order of time."""
 
+    KEPT = ("_witnesses", "exposed")
+
     def __init__(
         self,
         site: Site,

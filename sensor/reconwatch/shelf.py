@@ -92,6 +92,20 @@ class Shelf(Generic[Value]):
             elif self._far is not None:
                 self._ask("DELETE FROM shelf WHERE ends = ?", (end,))
 
+    @property
+    def contents(self) -> list[tuple[float, int, bytes, bytes]]:
+        """All values: (end, kind, key, packed value). Setting it puts them back into an empty shelf."""
+        if self._far is not None:
+            self._put_away()
+            return list(self._ask("SELECT ends, kind, key, value FROM shelf"))
+        return [(*place, self._encoder.encode(value)) for place, value in self._near.items()]
+
+    @contents.setter
+    def contents(self, rows: Iterable[tuple[float, int, bytes, bytes]]) -> None:
+        for end, kind, key, packed in rows:
+            self.put((end, kind, key), self._decoders[kind](packed))
+            self.grew(len(packed))
+
     def close(self) -> None:
         """Give memory and disk back."""
         self._near, self._bytes = {}, 0

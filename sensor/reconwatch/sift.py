@@ -40,7 +40,7 @@ class Sift:
         self._catalog = catalog
         self._world = world or World(Facts())
         self._site = site
-        self._sees_connections = sees_connections
+        self.sees_connections = sees_connections
         self._assets = Assets(site.owned.domains, site.owned.ranges, site.owned.asns, site.owned.brands)
         self._read_before = lru_cache(maxsize=4_096)(self._read)
 
@@ -74,7 +74,7 @@ class Sift:
             targets=tuple(sorted(targets, key=lambda target: target.place)),
             kinds=tuple(sorted({witness_kind(w.event) for w in own})),
             target_kinds=tuple(sorted({witness_kind(w.event) for w in naming})),
-            connected=visit.counted != NAMES or service.asked_in_dns or not self._sees_connections,
+            connected=visit.counted != NAMES or service.asked_in_dns or not self.sees_connections,
             strong=service.visit == "strong" and service.state == "active",
             evidence=tuple(map(evidence_of, shown)),
             evidence_total=len(visit.events),

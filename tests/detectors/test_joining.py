@@ -423,7 +423,7 @@ def test_either_log_alone_gives_the_same_notices_without_the_other_s_points(tmp_
 
 def test_the_account_tells_of_notices_that_were_too_many(tmp_path: Path) -> None:
     run = Replay([logs(tmp_path)], load(), SITE)
-    run._joining = Joining(most_notices=0)
+    run._rooms.joining = Joining(most_notices=0)
     assert {named(notice) == [] for notice in run.notices()} == {True}
     assert "2 notices were too many to see which lookups and probes belong together" in run.account()
 

@@ -27,9 +27,20 @@ class Desk:
     tells the same revisions as a run that does not.
     """
 
+    KEPT = ("said",)
+
     def __init__(self, *, last_words: bool = False) -> None:
         self._last_words = last_words
         self._said = Shelf([msgspec.msgpack.Decoder(_Said).decode])
+
+    @property
+    def said(self) -> list[tuple[float, int, bytes, bytes]]:
+        """What was said of each open notice; see `Shelf.contents`."""
+        return self._said.contents
+
+    @said.setter
+    def said(self, rows: list[tuple[float, int, bytes, bytes]]) -> None:
+        self._said.contents = rows
 
     def consider(self, finding: Finding) -> Notice | None:
         """The notice to emit now; None if the last one still says it all, or if nobody waits for it."""

@@ -32,6 +32,9 @@ STAYS = 8
 ENDS = 10
 """As many of a source's first contacts, and of its last ones, are kept as evidence."""
 
+NOTABLE = 10
+"""Distinct contacts of a source from which each further one is worth a look (`grown`)."""
+
 SLOTS = 256
 """Bits of a row's addresses."""
 
@@ -125,6 +128,10 @@ class Crowd:
         self._last = array("I", bytes(4 * CROWD_SLOTS))
         self._turns = bytearray(CROWD_SLOTS)
 
+    def __reduce__(self) -> tuple[type[Crowd], tuple[()]]:
+        """Slots are those of one process (`hash`): in another one passers-by are counted anew."""
+        return Crowd, ()
+
     def passes(self, client: str, address: int) -> bool:
         """Whether the source of a conversation with one of our addresses is a passer-by so far."""
         slot = hash(client) & (CROWD_SLOTS - 1)
@@ -160,6 +167,8 @@ class Contacts:
     A contact is a number: that of our address (in order of appearance) behind protocol and port.
     """
 
+    KEPT = ("_days", "_numbers", "addresses", "_sources", "_kept", "_full", "grown", "uncounted")
+
     def __init__(self, words: Words, owned: int) -> None:
         """`owned`: how many addresses are ours."""
         self._words = words
@@ -172,6 +181,8 @@ class Contacts:
         self._sources = self._kept = 0
         self._full = False
         """All sources that are kept one by one did a lot: what others do goes to rows."""
+        self.grown: set[tuple[float, str]] = set()
+        """(day, source) of those that did much and have done more since somebody last looked."""
         self.uncounted = 0
         """Contacts of sources for which there was no room."""
 
@@ -232,6 +243,8 @@ class Contacts:
                 return
             self._kept += 1
             contacts[number] = ts
+            if len(contacts) >= NOTABLE:
+                self.grown.add((ts // DAY * DAY, network_of(client) if ":" in client else client))
             seen.actors.add(client)
             seen.ends.append(Contact(ts, client, server, *self._words(told)))
             if len(seen.ends) > 2 * ENDS + 4:
@@ -282,6 +295,15 @@ class Contacts:
             room = 0 if self._full else max(0, MOST_SOURCES - self._sources - len(day.busy))
             day.busy.update(busy[:room])
             self.uncounted += day.rows.refused - before
+
+    def notable(self) -> Iterator[tuple[Day, str, Seen]]:
+        """The sources that have done more since this was last asked, of days that are not over."""
+        grown, self.grown = self.grown, set()
+        for start, key in sorted(grown):
+            day = self._days.get(start)
+            seen = day.sources.get(key) if day is not None else None
+            if day is not None and seen is not None:
+                yield day, key, seen
 
     def alone(self, first: First) -> Seen:
         """What a source did that came once."""

@@ -245,6 +245,8 @@ class Side:
 class Joining:
     """Findings of closing windows in, the same ones out, each naming those of the other direction it belongs with."""
 
+    KEPT = ("_lookups", "_probes")
+
     def __init__(self, most_notices: int = MOST_NOTICES) -> None:
         self._lookups, self._probes = Side(most_notices), Side(most_notices)
 

@@ -18,6 +18,8 @@ Item = TypeVar("Item", bound=Sighting | Probe | Publication)
 class Runner(Generic[Item]):
     """Feeds sightings to detectors. Sightings may come in any order above the watermark."""
 
+    KEPT = ("_watermark", "late", "states")
+
     def __init__(self, detectors: Iterable[Detector[Any, Item]], most_states: int = MOST_VALUES) -> None:
         self._detectors = tuple(detectors)
         decoders = [msgspec.msgpack.Decoder(detector.state).decode for detector in self._detectors]
@@ -43,9 +45,23 @@ class Runner(Generic[Item]):
         for number, state in self._states.due(watermark):
             yield from self._detectors[number].expire(state, watermark)
 
+    def flush(self) -> Iterator[Finding]:
+        """The closing words of all windows there are; none is over, should more come for it."""
+        for number, state in self._states.due(float("inf")):
+            yield from self._detectors[number].expire(state, float("inf"))
+
     def close(self) -> Iterator[Finding]:
         """The end of all sightings."""
         yield from self.advance(float("inf"))
+
+    @property
+    def states(self) -> list[tuple[float, int, bytes, bytes]]:
+        """Everything that is remembered; see `Shelf.contents`."""
+        return self._states.contents
+
+    @states.setter
+    def states(self, rows: list[tuple[float, int, bytes, bytes]]) -> None:
+        self._states.contents = rows
 
     def _state(self, number: int, key: Key) -> Any:
         place = self._states.place(key.end, number, key)

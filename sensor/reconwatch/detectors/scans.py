@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from ipaddress import ip_network
 from typing import ClassVar
 
+from msgspec import structs
+
 from reconwatch.detectors.contacts import ENDS, ICMP, NAMES, SLOTS, Contact, Contacts, Day, Row, Seen
 from reconwatch.detectors.detector import Threshold
 from reconwatch.notices import Finding, Reason, notice_id
@@ -97,6 +99,15 @@ class Scans:
         for day in self._contacts.close(before):
             yield from self._of_day(day)
 
+    def openings(self) -> Iterator[Finding]:
+        """What is to be said before the day is over, of single sources that did more since this was last asked.
+
+        Whether several sources are one is seen when all have come: at the close.
+        """
+        for day, key, seen in self._contacts.notable():
+            for finding in self._of_source(day, key, seen):
+                yield structs.replace(finding, closing=False)
+
     def _of_day(self, day: Day) -> Iterator[Finding]:
         limits = self._limits["Address_Scan"]
         sketched = dict(self._sketched_plans(day))
@@ -111,22 +122,23 @@ class Scans:
             sketched.pop(network, None)
             yield self._address_scan(day, network, scanned, tuple(sorted({*others, *members})))
         for key, seen in day.sources.items():
-            many = len(seen.probed) + len(seen.visited) + seen.earlier.bit_count()
-            if many < min(limits["addresses"], self._limits["Port_Scan"]["ports"]):
-                continue
-            if self._expected(key, seen.first):
-                continue
-            scanned = Scan([seen], self._contacts)
-            if key not in together and (
-                len(scanned.tried) >= limits["addresses"] or len(scanned.all) >= limits["visited"]
-            ):
-                yield self._address_scan(day, key, scanned, ())
-            yield from self._port_scans(day, key, scanned)
+            yield from self._of_source(day, key, seen, alone=key not in together)
         for row, sources in sketched.values():
             yield self._sketched(day, row, sources)
         for row in day.rows.tried(int(limits["addresses"])) if day.rows is not None else ():
             if row.key not in day.sources and row.key not in together and not self._expected(row.key, row.first):
                 yield self._sketched(day, row, ())
+
+    def _of_source(self, day: Day, key: str, seen: Seen, *, alone: bool = True) -> Iterator[Finding]:
+        """What one source did. `alone`: what it did to many addresses is not told of its network."""
+        limits = self._limits["Address_Scan"]
+        many = len(seen.probed) + len(seen.visited) + seen.earlier.bit_count()
+        if many < min(limits["addresses"], self._limits["Port_Scan"]["ports"]) or self._expected(key, seen.first):
+            return
+        scanned = Scan([seen], self._contacts)
+        if alone and (len(scanned.tried) >= limits["addresses"] or len(scanned.all) >= limits["visited"]):
+            yield self._address_scan(day, key, scanned, ())
+        yield from self._port_scans(day, key, scanned)
 
     def _sketched_plans(self, day: Day) -> Iterator[tuple[str, tuple[Row, tuple[str, ...]]]]:
         """Network -> (what its sources did of which only rows are left, these sources)."""

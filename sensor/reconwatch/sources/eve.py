@@ -73,10 +73,13 @@ class EveSource:
     `account.records` always covers all.
     """
 
+    KEPT = ("_once", "_quic")
+
     def __init__(self, opening: Opening) -> None:
         self.position = 0
         self._opening = opening
         self._account = opening.account
+        self.blocks = Blocks(opening.stream, opening.account)
         self._account.dialect = "eve"
         self._sieve = sieve_for(opening.lookout, opening.account, Layout("eve"), funnel=opening.funnel)
         self._translator = Translator(opening.lookout, opening.input)
@@ -86,7 +89,7 @@ class EveSource:
     def __iter__(self) -> Iterator[AnyEvent]:
         account, lookout, position = self._account, self._opening.lookout, self._opening.input
         wants_connection, passerby = lookout.wants_connection, lookout.passerby
-        for number, block in enumerate(Blocks(self._opening.stream, account)):
+        for number, block in enumerate(self.blocks):
             if number % WHOLE_EVERY == 0:
                 self._note_types(block)
             done = block.start

@@ -131,11 +131,13 @@ def _size(stream: BinaryIO) -> int:
 
 
 class Blocks:
-    """Iterates over the blocks of a stream, once. Counts every line in `account.records`, and the blocks.
+    """Iterates over the blocks of a stream. Counts every line in `account.records`, and the blocks.
 
     A line longer than `longest` is one counted skip; reading goes on at the next newline. A UTF-8 byte order mark
     at the very start is left out. Yields what one `readinto` gave, so that a slow pipe is not waited for; what a
     pipe gives in pieces is one block to `account.blocks` and `Block.whole`. A last line without a newline is none.
+
+    A stream that had nothing more may have more later (a live log): iterating again goes on there.
     """
 
     def __init__(self, stream: BinaryIO, account: Account, *, block: int = BLOCK, longest: int = LONGEST_LINE) -> None:
@@ -145,12 +147,13 @@ class Blocks:
         self._longest = longest
         self._stretch = -1
         self._whole = False
+        self._offset = 0
+        self._line = 1
         _newlines.expect(_size(stream))
 
     def __iter__(self) -> Iterator[Block]:
         buffer = bytearray(self._size)
-        tail = offset = 0
-        line = 1
+        tail, offset, line = 0, self._offset, self._line
         dropping = False
         while True:
             buffer = self._roomy(buffer, tail)
@@ -179,9 +182,14 @@ class Blocks:
                 continue
             buffer[:tail] = buffer[end:filled]
             offset += end
+        self._offset, self._line = offset + tail, line + bool(tail)
         if tail:
             self._account.records += 1
             yield self._block(buffer, 0, tail, offset, line, whole=True)
+
+    def begin(self, offset: int, line: int) -> None:
+        """What the stream has next stands that far in it: bytes before it, and the number of its first line."""
+        self._offset, self._line = offset, line
 
     def _count(self, stretch: int) -> None:
         """Count a block, unless it is another piece of the one before."""

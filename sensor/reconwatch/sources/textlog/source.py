@@ -22,11 +22,14 @@ class TextLogSource:
     funnel `account.skipped` covers the decoded lines, `account.sampled` those of the blocks looked at whole.
     """
 
+    KEPT: tuple[str, ...] = ()
+
     def __init__(self, opening: Opening, format: type[LineFormat], head: Sequence[bytes] = ()) -> None:
         """`head`: the first lines, of which `format` was told."""
         self.position = 0
         self._opening = opening
         self._account = opening.account
+        self.blocks = Blocks(opening.stream, opening.account)
         declared = opening.declared or Declared()
         self._zone = declared.zone
         self._clock = Clock(opening.modified, declared.zone or "UTC")
@@ -44,7 +47,7 @@ class TextLogSource:
 
     def __iter__(self) -> Iterator[AnyEvent]:
         account, wants = self._account, self._opening.lookout.wants
-        for block in Blocks(self._opening.stream, account):
+        for block in self.blocks:
             done = block.start
             for start, end in self._lines(block):
                 if block.whole:

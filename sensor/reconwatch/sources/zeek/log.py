@@ -40,10 +40,13 @@ class ZeekSource:
     same endpoints, name and uid as the quic.log row, for the joining to merge.
     """
 
+    KEPT: tuple[str, ...] = ()
+
     def __init__(self, opening: Opening, form: Form) -> None:
         self.position = 0
         self._opening = opening
         self._account = opening.account
+        self.blocks = Blocks(opening.stream, opening.account)
         self._form: Form = form
         self._header = Header()
         self._teller = Teller(opening.lookout, opening.account, opening.input)
@@ -58,7 +61,7 @@ class ZeekSource:
         account, position = self._account, self._opening.input
         lookout = self._opening.lookout
         wants, wants_connection, passerby = lookout.wants, lookout.wants_connection, lookout.passerby
-        for block in Blocks(self._opening.stream, account):
+        for block in self.blocks:
             self._note_kinds(block)
             todo: Block | None = block
             while todo is not None:

@@ -1,0 +1,138 @@
+"""The rooms of a run, put together: what a replay and a service have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from reconwatch.catalog import Catalog
+from reconwatch.catalog.reverse import reverse_service
+from reconwatch.catalog.world import Facts, Tool, World
+from reconwatch.detectors import detectors, probe_detectors
+from reconwatch.detectors.certificate_exposed import CertificateExposed
+from reconwatch.detectors.contacts import Contacts
+from reconwatch.detectors.corroborating import corroborated
+from reconwatch.detectors.joining import Joining
+from reconwatch.detectors.runner import Runner
+from reconwatch.detectors.scans import Scans
+from reconwatch.events import AnyEvent, Certificate, Connection
+from reconwatch.interest import Interest
+from reconwatch.meet import Meet
+from reconwatch.notices import Finding
+from reconwatch.probing import Probing, contact_words, interest_of
+from reconwatch.published import Publishing
+from reconwatch.sightings import Exposed, Publication
+from reconwatch.site import Site
+from reconwatch.sources.textlog.declared import Declared
+
+if TYPE_CHECKING:
+    from reconwatch.intel import Intelligence  # numpy: 100 ms that a run without feeds need not spend
+
+MOST_EXPOSED = 100_000
+"""Names of ours that certificates made known, at 500 bytes each; only they are told to be probed after it."""
+
+
+class Way(Enum):
+    """Where an event goes on."""
+
+    NOWHERE = 0
+    LOOKUP = 1
+    PROBE = 2
+    BOTH = 3
+    CERTIFICATE = 4
+
+
+class Assembly:
+    """All that judges events, made of catalog, site, world and intelligence."""
+
+    def __init__(
+        self, catalog: Catalog, site: Site, world: World | None = None, intelligence: Intelligence | None = None
+    ) -> None:
+        self.catalog, self.site, self.intelligence = catalog, site, intelligence
+        self.world = world or World(Facts())
+        self.watched = Catalog([*catalog.services.values(), reverse_service(site.owned.ranges)])
+        self.meet = Meet(self.watched, site.roles_of, site.is_inside)
+        self.probing = Probing(site, self.world, intelligence.touched if intelligence else lambda event: ())
+        self.contacts = Contacts(contact_words, sum(network.num_addresses for network in site.owned.ranges))
+        self.scans = Scans(self.contacts, self.probing.actor, site.owned_range, self.probing.crawls, site.thresholds)
+        self.lookups = Runner(
+            detectors(site.thresholds, lambda used, order: _named(self.world.likely_tools(used, order)))
+        )
+        self.probes = Runner(probe_detectors(site.thresholds))
+        self.publications = Runner[Publication]((CertificateExposed(),))
+        self.joining = Joining()
+        self._publishing = Publishing(site)
+
+    @property
+    def interest(self) -> Interest:
+        """What to look for."""
+        interest = self.catalog.interest() | self.watched.interest() | interest_of(self.site)
+        return interest | self.intelligence.interest() if self.intelligence else interest
+
+    @property
+    def declared(self) -> tuple[Declared, ...]:
+        """What the owners of text logs say of them."""
+        return tuple(
+            Declared(log.files, log.format, log.server, log.zone, log.pattern, log.fields) for log in self.site.logs
+        )
+
+    def way(self, event: AnyEvent) -> Way:
+        """Where an event goes on; a connection from outside is counted among the contacts here."""
+        if isinstance(event, Certificate):
+            return Way.CERTIFICATE
+        if self.probing.comes_to_us(event):
+            known = self.probing.knows(event.client)
+            if self.probing.from_outside(event, known):
+                if not isinstance(event, Connection) or self._contact(event, known):
+                    return Way.PROBE
+                return Way.NOWHERE
+        return Way.BOTH if self.probing.touches_bait(event) or self.is_listed(event) else Way.LOOKUP
+
+    def is_listed(self, event: AnyEvent) -> bool:
+        """Whether an event is one that intelligence lists, and no reply."""
+        if self.intelligence is None or (isinstance(event, Connection) and not self.probing.begins(event)):
+            return False
+        return self.intelligence.touches(event)
+
+    def _contact(self, event: Connection, known: bool) -> bool:
+        """Count a connection from outside among the contacts; whether there is more to it."""
+        counted = self.count(
+            event.ts, event.client, event.client_port, event.server, event.server_port, event.proto,
+            event.opening, event.answered, event.established, event.spoke, event.source, event.uid,
+        )  # fmt: skip
+        if not counted:
+            return self.probing.touches_bait(event)
+        return self.is_listed(event) or self.probing.says_more(event, known)
+
+    def count(
+        self, ts: float, client: str, client_port: int | None, server: str, server_port: int | None, proto: str,
+        opening: bool | None, answered: bool | None, established: bool | None, spoke: bool | None, source: str,
+        uid: str | None,
+    ) -> bool:  # fmt: skip
+        """Whether a connection from outside is a contact; then it is counted."""
+        contact = self.probing.contact(proto, client_port, server_port, opening, answered, spoke)
+        if contact is None:
+            return False
+        told = (source, uid, proto, server_port, answered, established, spoke)
+        self.contacts.add(ts, client, server, proto, server_port, *contact, told)
+        return True
+
+    def published(self, event: Certificate) -> Publication | None:
+        """What a certificate says of us; our names that it makes known are noted, each with the first time."""
+        publication = self._publishing.publication(event)
+        if publication is None:
+            return None
+        exposed = self.probing.exposed
+        for target in publication.names:
+            if len(exposed) < MOST_EXPOSED and not target.value.startswith("*"):
+                exposed.setdefault(target.value, Exposed(event.ts, event.source, event.published))
+        return publication
+
+    def corroborated(self, finding: Finding) -> Finding:
+        """The finding, with what intelligence says of its actor and targets."""
+        return corroborated(finding, self.intelligence.of_text) if self.intelligence else finding
+
+
+def _named(tools: Iterable[tuple[Tool, float]]) -> list[tuple[str, float]]:
+    return [(tool.name, score) for tool, score in tools]

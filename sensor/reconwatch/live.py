@@ -1,0 +1,315 @@
+"""A run that never ends: chunks of live inputs in, notices out as soon as there is something to say.
+
+Events are put in order of time before they are judged, as a replay does, but within `REORDER` seconds only: what comes
+later than that is taken as it comes, and for windows that are over it is counted and left out. So a run over the same
+bytes says the same, however they were cut into chunks and wherever it was stopped and gone on with; of several inputs
+the order among them matters only to what comes late.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from reconwatch import snapshot
+from reconwatch.account import Account, Warn
+from reconwatch.assembly import Assembly, Way
+from reconwatch.catalog import Catalog
+from reconwatch.catalog.world import World
+from reconwatch.desk import Desk
+from reconwatch.detectors.runner import Runner
+from reconwatch.events import CONNECTING, AnyEvent, Certificate, Connection, when
+from reconwatch.interest import Lookout
+from reconwatch.notices import Finding, Notice
+from reconwatch.sift import Sift
+from reconwatch.site import Site
+from reconwatch.sources.live import Chunk
+from reconwatch.sources.live.reading import Reading
+from reconwatch.sources.textlog.declared import declared_for
+from reconwatch.sources.units import Part, Reader, Task, Unit
+from reconwatch.windows import DAY, MINUTE
+
+if TYPE_CHECKING:
+    from reconwatch.intel import Intelligence
+
+REORDER = 60.0
+"""Seconds of event time that events wait for earlier ones: Zeek and Suricata write a request at its response, a refused
+connection when it times out."""
+LATENESS = 3600.0
+"""Seconds of event time after its end for which a window stays open: most connections are logged within."""
+AHEAD = 3600.0
+"""Seconds by which a sensor's clock may be ahead of ours; a time beyond it would make all others late."""
+QUIET = 60.0
+"""Seconds without any input from which time goes on by our clock, so that the last visits come to their end."""
+MOST_WAITING = 200_000
+"""Events that wait at once, at 600 bytes; beyond, the oldest are taken early."""
+
+_Waiting = tuple[Any, int, AnyEvent]
+
+
+class Live:
+    """`read` chunks, then `notices`. One thread; what it does depends on the chunks and `now` only."""
+
+    KEPT: ClassVar[tuple[str, ...]] = (
+        "late", "ahead", "streams", "_waiting", "_number_events", "_number", "_numbers", "_clock", "_closed",
+        "_minute", "_day", "_holds", "_first_probe",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        site: Site,
+        world: World | None = None,
+        intelligence: Intelligence | None = None,
+        *,
+        warn: Warn = lambda line: None,
+        now: Callable[[], float] = lambda: float("inf"),
+    ) -> None:
+        """`now`: our clock, in UTC epoch seconds. Without one no time is ahead of it."""
+        self._warn, self._now = warn, now
+        self.late = 0
+        """Events of windows that were over."""
+        self.ahead = 0
+        """Events whose time lay so far ahead that they were left out."""
+        self.events = 0
+        """Events taken since the start of the process."""
+        self.readings: dict[str, Reading] = {}
+        self._behind: set[str] = set()
+        """Streams that had something when they were last asked."""
+        self._waiting: list[_Waiting] = []
+        self._number_events = 0
+        self._remembered: dict[str, dict[str, Any]] = {}
+        self._number = 0
+        self._numbers: dict[str, int] = {}
+        """Stream -> `Event.input`, for those that go on."""
+        self._clock = float("-inf")
+        """What is older comes late."""
+        self._closed = float("-inf")
+        """Windows that ended by then are over."""
+        self._minute = float("-inf")
+        self._day = float("-inf")
+        self._holds: set[str] = set()
+        self._first_probe: float | None = None
+        self._last_read = now()
+        self._findings: list[Finding] = []
+        self._desk = Desk()
+        self._put_together(Assembly(catalog, site, world, intelligence))
+
+    def _put_together(self, rooms: Assembly) -> None:
+        self.rooms = rooms
+        self._lookout = Lookout(rooms.interest)
+        self._sift = Sift(rooms.watched, rooms.site, world=rooms.world)
+
+    # -- in
+
+    def read(self, chunk: Chunk) -> None:
+        """Take the next chunk of a stream."""
+        self._last_read = self._now()
+        reading = self.readings.get(chunk.stream)
+        if chunk.capture is not None:
+            self._read_capture(chunk)
+            return
+        if reading is None:
+            declared = declared_for(chunk.name, self.rooms.declared)
+            number = self._number_of(chunk.stream)
+            reading = Reading(chunk, number, self._lookout, Account(chunk.name, self._warn), declared)
+            reading.memory = self._remembered.pop(chunk.stream, {})
+            self.readings[chunk.stream] = reading
+        self._behind.add(chunk.stream)
+        for event in reading.events(chunk):
+            self._take(event, reading)
+        self._holds |= reading.account.holds
+        if chunk.last:
+            self._forget(chunk.stream)
+
+    def _read_capture(self, chunk: Chunk) -> None:
+        assert chunk.capture is not None
+        account = Account(chunk.name, self._warn)
+        number = self._number_of(chunk.stream)
+        unit = Unit((Part(number, chunk.name, chunk.capture, 0.0),))
+        for event in Reader(self._lookout, funnel=True, progress=lambda done: None).one(Task(unit), {number: account}):
+            self._take(event, None)
+        self._lookout.passerby = None
+        self._holds |= account.holds
+        self._forget(chunk.stream)
+
+    def idle(self, streams: Iterable[str]) -> None:
+        """These streams have nothing more for now: the others need not wait for them."""
+        self._behind.difference_update(streams)
+        self._release(self._front())
+
+    def tick(self) -> None:
+        """Nothing came: when that has lasted, time goes on by our clock."""
+        quiet = self._now() - self._last_read
+        if quiet >= QUIET and not self._behind and self._clock > float("-inf"):
+            self._last_read = self._now()
+            self._release(self._clock + quiet)
+
+    def _number_of(self, stream: str) -> int:
+        number = self._numbers.get(stream)
+        if number is None:
+            number = self._numbers[stream] = self._number
+            self._number += 1
+        return number
+
+    def _forget(self, stream: str) -> None:
+        self.readings.pop(stream, None)
+        self._remembered.pop(stream, None)
+        self._numbers.pop(stream, None)
+        self._behind.discard(stream)
+
+    def _take(self, event: AnyEvent, reading: Reading | None) -> None:
+        self.events += 1
+        if event.ts > self._now() + AHEAD:
+            self.ahead += 1
+            if self.ahead == 1:
+                self._warn(f"an event of {event.client} is stamped more than an hour ahead: is a sensor's clock wrong?")
+            return
+        if isinstance(event, Certificate):
+            publication = self.rooms.published(event)  # its time is when it was published: it may be years ago
+            if publication is not None:
+                self._findings += self.rooms.publications.observe(publication)
+            if self._first_probe is not None:
+                self.rooms.probing.watched_since(self._first_probe)
+            return
+        self._number_events += 1
+        heapq.heappush(self._waiting, (when(event), self._number_events, event))
+        if reading is None or len(self._waiting) > MOST_WAITING:
+            if len(self._waiting) > MOST_WAITING:
+                self._judge(heapq.heappop(self._waiting)[2])
+            return
+        if event.ts >= reading.newest:
+            self._release(self._front())
+
+    def _front(self) -> float:
+        """How far time has come: as far as the slowest of the streams that have more to say."""
+        readings = self.readings
+        times = [readings[stream].newest if stream in readings else self._clock for stream in self._behind]
+        if not times:
+            times = [max((reading.newest for reading in self.readings.values()), default=float("-inf"))]
+        return min(times) - REORDER
+
+    # -- through
+
+    def _release(self, until: float) -> None:
+        """Judge all events up to a time, and what time alone brings about."""
+        if until <= self._clock:
+            return
+        while self._waiting and self._waiting[0][2].ts <= until:
+            event = heapq.heappop(self._waiting)[2]
+            self._pass_minutes(event.ts)
+            self._judge(event)
+        self._pass_minutes(until)
+        self._clock = until
+
+    def _pass_minutes(self, ts: float) -> None:
+        """What is looked at by the clock of the events: at whole minutes, so that it is the same in every run."""
+        minute = ts // MINUTE * MINUTE
+        if minute <= self._minute:
+            return
+        first = self._minute == float("-inf")
+        self._minute = minute
+        if first:
+            self._day = ts // DAY * DAY
+            return
+        self._close_windows(minute - LATENESS)
+        self._findings += self.rooms.scans.openings()
+        if ts // DAY * DAY > self._day:
+            self._day = ts // DAY * DAY
+            self._lookout.age()
+            self._findings += self.rooms.publications.flush()
+
+    def _close_windows(self, before: float) -> None:
+        rooms = self.rooms
+        self._closed = before
+        closing = list(
+            chain(
+                rooms.lookups.advance(before),
+                rooms.probes.advance(before),
+                rooms.scans.findings(before),
+            )
+        )
+        for finding in closing:
+            rooms.joining.add(finding)
+        self._findings += map(rooms.joining.joined, closing)
+
+    def _judge(self, event: AnyEvent) -> None:
+        rooms = self.rooms
+        if isinstance(event, Connection) and event.ts // DAY * DAY + DAY <= self._closed:
+            self.late += 1
+            return
+        way = rooms.way(event)
+        if way in (Way.PROBE, Way.BOTH):
+            if self._first_probe is None:
+                self._first_probe = event.ts
+                rooms.probing.watched_since(event.ts)
+            for probe in rooms.probing.probes((event,)):
+                self._observe(rooms.probes, probe)
+        if way in (Way.LOOKUP, Way.BOTH):
+            self._sift.sees_connections = not CONNECTING.isdisjoint(self._holds)
+            for visit in rooms.meet.feed(event):
+                sighting = self._sift.sighting(visit)
+                if sighting is not None:
+                    self._observe(rooms.lookups, sighting)
+
+    def _observe(self, runner: Runner[Any], item: Any) -> None:
+        before = runner.late
+        self._findings += runner.observe(item)
+        self.late += runner.late - before
+
+    # -- out
+
+    def notices(self) -> Iterator[Notice]:
+        """What there is to say now."""
+        findings, self._findings = self._findings, []
+        for finding in findings:
+            notice = self._desk.consider(self.rooms.corroborated(finding))
+            if notice is not None:
+                yield notice
+
+    def finish(self) -> Iterator[Notice]:
+        """The end of all input: everything is judged and every window closed. Nothing may be read after it."""
+        self._behind.clear()
+        self._release(float("inf"))
+        rooms = self.rooms
+        for visit in rooms.meet.close():
+            sighting = self._sift.sighting(visit)
+            if sighting is not None:
+                self._observe(rooms.lookups, sighting)
+        self._findings += rooms.publications.close()
+        self._close_windows(float("inf"))
+        yield from self.notices()
+
+    # -- state
+
+    def state(self) -> bytes:
+        """All that a later run needs to go on behind what was read, once `notices` has been emptied."""
+        assert not self._findings
+        return snapshot.taken(self._parts(), self._shared())
+
+    def restore(self, data: bytes) -> None:
+        """Go on where another run was. Raises SnapshotError; nothing is changed then."""
+        services = self.rooms.watched.services
+        snapshot.restore(self._parts(), data, {("service", id): service for id, service in services.items()})
+
+    @property
+    def streams(self) -> dict[str, dict[str, Any]]:
+        """Stream -> what its reading remembers (see `Reading.memory`). Set: they are waited for until they are idle."""
+        return self._remembered | {stream: reading.memory for stream, reading in self.readings.items()}
+
+    @streams.setter
+    def streams(self, remembered: dict[str, dict[str, Any]]) -> None:
+        self._remembered, self._behind = remembered, set(remembered)
+
+    def _parts(self) -> dict[str, snapshot.Stateful]:
+        rooms = self.rooms
+        return {
+            "live": self, "desk": self._desk, "lookout": self._lookout, "meet": rooms.meet, "probing": rooms.probing,
+            "contacts": rooms.contacts, "lookups": rooms.lookups, "probes": rooms.probes,
+            "publications": rooms.publications, "joining": rooms.joining,
+        }  # fmt: skip
+
+    def _shared(self) -> dict[int, tuple[str, ...]]:
+        return {id(service): ("service", name) for name, service in self.rooms.watched.services.items()}
