@@ -140,6 +140,11 @@ class Live:
         self._behind.difference_update(streams)
         self._release(self._front())
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether a stream had more to say when it was last asked."""
+        return bool(self._behind)
+
     def tick(self) -> None:
         """Nothing came: when that has lasted, time goes on by our clock."""
         quiet = self._now() - self._last_read
@@ -287,12 +292,17 @@ class Live:
     def state(self) -> bytes:
         """All that a later run needs to go on behind what was read, once `notices` has been emptied."""
         assert not self._findings
-        return snapshot.taken(self._parts(), self._shared())
+        return snapshot.taken(self._parts())
 
     def restore(self, data: bytes) -> None:
         """Go on where another run was. Raises SnapshotError; nothing is changed then."""
-        services = self.rooms.watched.services
-        snapshot.restore(self._parts(), data, {("service", id): service for id, service in services.items()})
+        snapshot.restore(self._parts(), data)
+
+    def take_over(self, other: Live) -> None:
+        """Go on where another run is, with what this one was made of. Raises SnapshotError; nothing is changed then."""
+        self.restore(other.state())
+        self.events, self._last_read = other.events, other._last_read
+        self._behind = set(other._behind)
 
     @property
     def streams(self) -> dict[str, dict[str, Any]]:
@@ -310,6 +320,3 @@ class Live:
             "contacts": rooms.contacts, "lookups": rooms.lookups, "probes": rooms.probes,
             "publications": rooms.publications, "joining": rooms.joining,
         }  # fmt: skip
-
-    def _shared(self) -> dict[int, tuple[str, ...]]:
-        return {id(service): ("service", name) for name, service in self.rooms.watched.services.items()}

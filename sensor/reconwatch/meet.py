@@ -99,7 +99,7 @@ class Meet:
         self._asks: dict[tuple[str, int], deque[_Ask]] | None = None
         self._asking: Counter[tuple[str, str]] = Counter()
         self._asked: deque[_Ask] = deque()
-        self._held: deque[tuple[Observation, Service]] = deque()
+        self._held: deque[tuple[Observation, str]] = deque()
         self._open: OrderedDict[tuple[str, str], _OpenVisit] = OrderedDict()
         self._weight = 0
         self.one_input = False
@@ -145,11 +145,11 @@ class Meet:
         rank = self._rank(event.client)
         self._remember(_Ask(event.ts, rank, observation.name, (event.client, service.id)))
         if rank:
-            self._held.append((observation, service))
+            self._held.append((observation, service.id))
             if len(self._held) > MOST_OPEN:
                 yield from self._settle(*self._held.popleft())
         else:
-            yield from self._fold(observation, service)
+            yield from self._fold(observation, service.id)
 
     def close(self) -> Iterator[Visit]:
         """The end of all events: yield the visits still open."""
@@ -245,7 +245,7 @@ class Meet:
             if self._asks is not None:
                 self._unindex(self._asks, ask)
 
-    def _settle(self, observation: Observation, service: Service) -> Iterator[Visit]:
+    def _settle(self, observation: Observation, service: str) -> Iterator[Visit]:
         """Give a held observation to the client it was made for; else it is the resolver's or proxy's own visit."""
         client = self._on_whose_behalf(observation)
         if client is None:
@@ -270,9 +270,9 @@ class Meet:
 
     # -- visits
 
-    def _fold(self, observation: Observation, service: Service) -> Iterator[Visit]:
+    def _fold(self, observation: Observation, service: str) -> Iterator[Visit]:
         event = observation.event
-        key = (event.client, service.id)
+        key = (event.client, service)
         visit = self._open.get(key)
         if visit is not None and (
             event.ts - visit.last >= VISIT_GAP
@@ -281,9 +281,9 @@ class Meet:
         ):
             yield self._close(key)
             cut = event.ts - visit.last < VISIT_GAP
-            visit = self._open[key] = _OpenVisit(event.client, service.id, event.ts, event.ts, cut)
+            visit = self._open[key] = _OpenVisit(event.client, service, event.ts, event.ts, cut)
         if visit is None:
-            visit = self._open[key] = _OpenVisit(event.client, service.id, event.ts, event.ts)
+            visit = self._open[key] = _OpenVisit(event.client, service, event.ts, event.ts)
         self._add(visit, observation)
         visit.first, visit.last = min(visit.first, event.ts), max(visit.last, event.ts)
         self._open.move_to_end(key)

@@ -45,10 +45,10 @@ class Sift:
         self._read_before = lru_cache(maxsize=4_096)(self._read)
 
     def sighting(self, visit: Visit) -> Sighting | None:
-        """The lookup that the visit is; None if its client is not one of ours."""
-        if not self._site.is_inside(visit.client):
+        """The lookup that the visit is; None if its client is none of ours, or its service has left the catalog."""
+        service = self._catalog.services.get(visit.service)
+        if service is None or not self._site.is_inside(visit.client):
             return None
-        service = self._catalog.services[visit.service]
         targets: set[Target] = set()
         naming: list[Witnessed] = []
         for witnessed in visit.events:

@@ -43,27 +43,18 @@ class SnapshotError(ValueError):
     """Bytes that are no snapshot of this version; the text is the reason."""
 
 
-def taken(parts: Mapping[str, Stateful], shared: Mapping[int, tuple[str, ...]] | None = None) -> bytes:
-    """The state of all parts. `shared`: `id()` -> what to write for an object that every run has anyway."""
-    known = shared or {}
-
-    class Pickler(pickle.Pickler):
-        def persistent_id(self, obj: Any) -> Any:
-            return known.get(id(obj))
-
-    out = io.BytesIO()
+def taken(parts: Mapping[str, Stateful]) -> bytes:
+    """The state of all parts."""
     state = {name: {each: getattr(part, each) for each in part.KEPT} for name, part in parts.items()}
-    Pickler(out, protocol=5).dump((VERSION, state))
-    return out.getvalue()
+    return pickle.dumps((VERSION, state), protocol=5)
 
 
-def restore(parts: Mapping[str, Stateful], data: bytes, shared: Mapping[tuple[str, ...], Any] | None = None) -> None:
+def restore(parts: Mapping[str, Stateful], data: bytes) -> None:
     """Put a state back into parts that were made alike.
 
     Raises:
         SnapshotError: it is another version's, or damaged, or names what no snapshot may name. Nothing was changed.
     """
-    known = shared or {}
 
     class Unpickler(pickle.Unpickler):
         def find_class(self, module: str, name: str) -> Any:
@@ -74,11 +65,6 @@ def restore(parts: Mapping[str, Stateful], data: bytes, shared: Mapping[tuple[st
             elif name in ALLOWED.get(module, ()):
                 return super().find_class(module, name)
             raise SnapshotError(f"it names {module}.{name}")
-
-        def persistent_load(self, pid: Any) -> Any:
-            if pid not in known:
-                raise SnapshotError(f"it refers to {' '.join(map(str, pid))}, which is no more")
-            return known[pid]
 
     try:
         version, state = Unpickler(io.BytesIO(data)).load()
