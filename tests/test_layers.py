@@ -40,6 +40,7 @@ ROOMS = [
     {"assembly"},
     {"snapshot"},
     {"pipeline", "live"},
+    {"service"},
     {"rules"},
     {"cli"},
     {"__main__"},

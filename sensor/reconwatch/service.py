@@ -1,0 +1,232 @@
+"""The loop of `reconwatch run`: bytes from feeds through a live run into the store, and from there to the sinks.
+
+One thread does it all, in turns that never wait for anybody outside. What is read and what came of it are kept together
+(`Store.snapshot`); between snapshots only notices are. While the store can keep nothing, nothing is read: the logs wait
+on disk, where they are safe.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from reconwatch.live import Live
+from reconwatch.notices import Notice
+from reconwatch.snapshot import SnapshotError
+from reconwatch.sources.live import Feed
+from reconwatch.store import Delivery, Outbox, StoreError
+
+ROOM: Final = 1 << 20
+"""Bytes that one feed gives in one turn: 10 to 300 ms of work, so that no feed waits long for another."""
+SNAPSHOT_EVERY: Final = 30.0
+"""Seconds between snapshots: so much is read again after a crash."""
+SNAPSHOT_SHARE: Final = 20
+"""A snapshot is taken at most this many times its own duration apart from the last: it may take 5 % of the time."""
+DELIVERY_TIME: Final = 0.25
+"""Seconds a turn for sinks that are behind."""
+RETRY: Final = 1.0
+"""Seconds until a store that failed is asked again."""
+STATE, STREAMS = "live", "streams"
+"""Parts of the snapshot: the state of the run; by feed the streams that it had more of when it was last asked."""
+
+
+@dataclass
+class Counts:
+    """What a service has done since it began; only ever rising."""
+
+    bytes: int = 0
+    chunks: int = 0
+    snapshots: int = 0
+    snapshot_seconds: float = 0.0
+    store_failures: int = 0
+    gaps: int = 0
+    gap_seconds: float = 0.0
+    reloads: int = 0
+    refused_reloads: int = 0
+    notices: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By (note, verdict), those that the store did not have yet."""
+
+
+class Service:
+    """Feeds in, sinks out. `begin`, then `turn` as long as there is nothing else to do, then `end`."""
+
+    def __init__(
+        self,
+        live: Live,
+        feeds: Sequence[Feed],
+        store: Outbox,
+        delivery: Delivery,
+        *,
+        say: Callable[[str], None],
+        ticks: Callable[[], float] = time.monotonic,
+        snapshot_every: float = SNAPSHOT_EVERY,
+    ) -> None:
+        """`say` tells people a line; `ticks` is a clock that is never set back, in seconds."""
+        self.live, self.feeds, self.store, self.delivery = live, list(feeds), store, delivery
+        self.counts = Counts()
+        self.gaps: list[tuple[str, float, float]] = []
+        """(feed, from, to) of what may have been lost, since the process began."""
+        self._say, self._ticks, self._every = say, ticks, snapshot_every
+        self._streams: dict[str, set[str]] = {feed.name: set() for feed in feeds}
+        self._pending: list[Notice] = []
+        """Notices that the store could not keep yet."""
+        self._trouble: str | None = None
+        self._retry_at = self._snapshot_at = float("-inf")
+        self._generation = store.generation
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing is read at the moment; None if it is."""
+        return self._trouble
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether all that the feeds had was read when they were last asked."""
+        return not self.live.is_behind
+
+    def begin(self) -> None:
+        """Go on where the last run ended. Raises StoreError."""
+        last = self.store.restored()
+        if last is not None:
+            if last.parts is not None:
+                self._restore(last.parts)
+            for feed in self.feeds:
+                if feed.name in last.marks:
+                    self._resume(feed, last.marks[feed.name])
+        self._snapshot_at = self._ticks() + self._every
+
+    def _restore(self, parts: Mapping[str, bytes]) -> None:
+        try:
+            streams = msgspec.json.decode(parts[STREAMS], type=dict[str, list[str]])
+            self.live.restore(parts[STATE])
+        except (SnapshotError, KeyError, msgspec.MsgspecError) as error:
+            self._say(f"the state of the last run is not gone on with: {error}; reading goes on where it ended")
+            return
+        known = {feed.name: set(streams.get(feed.name, ())) for feed in self.feeds}
+        self._streams = known
+        self.live.idle({each for all in streams.values() for each in all}.difference(*known.values()))
+
+    def _resume(self, feed: Feed, mark: bytes) -> None:
+        try:
+            feed.resume(mark)
+        except ValueError as error:
+            self._say(f"{feed.name}: where the last run ended is not known ({error}): read as on a first start")
+
+    def turn(self) -> bool:
+        """One turn for every feed, the store and the sinks; whether there may be more to do at once."""
+        more = False
+        if self._trouble is None or self._ticks() >= self._retry_at:
+            more = self._kept() and self._read()
+        if not more:
+            self.live.tick()
+            self._kept()
+        if self._trouble is None and self._ticks() >= self._snapshot_at:
+            self.snapshot()
+        sending = self.delivery.step(self._ticks() + (0.0 if more else DELIVERY_TIME))
+        for line in self.delivery.problems():
+            self._say(line)
+        return more or sending
+
+    def _read(self) -> bool:
+        """A chunk of each feed; whether any had one."""
+        more = False
+        for feed in self.feeds:
+            chunk = feed.take(ROOM)
+            for line in feed.problems():
+                self._say(f"{feed.name}: {line}")
+            for start, end in feed.gaps():
+                self._note_gap(feed.name, start, end)
+            streams = self._streams[feed.name]
+            if chunk is None:
+                self.live.idle(streams)
+                streams.clear()
+                continue
+            more = True
+            streams.add(chunk.stream)
+            self.counts.chunks += 1
+            self.counts.bytes += len(chunk.data)
+            self.live.read(chunk)
+            self._kept()
+        return more
+
+    def _note_gap(self, name: str, start: float, end: float) -> None:
+        self.counts.gaps += 1
+        self.counts.gap_seconds += max(0.0, end - start)
+        self.gaps.append((name, start, end))
+        del self.gaps[:-100]
+
+    def _kept(self) -> bool:
+        """Put what there is to say into the store; whether it took everything."""
+        self._pending += self.live.notices()
+        if not self._pending and self._trouble is None:
+            return True
+        try:
+            with self.store.transaction():
+                new = self.store.emit(self._pending)
+        except StoreError as error:
+            self._failed(error)
+            return False
+        self._well(new)
+        if self.store.generation != self._generation:
+            self._generation = self.store.generation
+            self._snapshot_at = self._ticks()  # what it had before is gone: keep all there is at once
+        return True
+
+    def _well(self, new: Sequence[Notice]) -> None:
+        if self._trouble is not None:
+            self._say("the store keeps notices again: reading goes on")
+            self._trouble = None
+        self.counts.notices.update((notice.note, notice.verdict) for notice in new)
+        self._pending = []
+
+    def _failed(self, error: StoreError) -> None:
+        self.counts.store_failures += 1
+        if str(error) != self._trouble:
+            self._say(f"{error}; nothing more is read until the store keeps notices again")
+        self._trouble = str(error)
+        self._retry_at = self._ticks() + RETRY
+
+    def snapshot(self) -> bool:
+        """Keep all that was read and what came of it; whether the store took it."""
+        begun = self._ticks()
+        if not self._kept():
+            return False
+        marks = {feed.name: feed.mark() for feed in self.feeds}
+        streams = {name: sorted(each) for name, each in self._streams.items()}
+        try:
+            with self.store.transaction():
+                self.store.snapshot({STATE: self.live.state(), STREAMS: msgspec.json.encode(streams)}, marks)
+        except StoreError as error:
+            self._failed(error)
+            return False
+        for feed in self.feeds:
+            feed.kept()
+        took = self._ticks() - begun
+        self.counts.snapshots += 1
+        self.counts.snapshot_seconds += took
+        self._snapshot_at = self._ticks() + max(self._every, SNAPSHOT_SHARE * took)
+        return True
+
+    def lag(self) -> Mapping[str, int]:
+        """Feed -> bytes that wait to be read."""
+        return {feed.name: feed.lag() for feed in self.feeds}
+
+    def replace(self, live: Live) -> None:
+        """Go on with another site, catalog or intelligence: `live` takes over all that is under way."""
+        self._pending += self.live.notices()
+        live.take_over(self.live)
+        self.live = live
+        self.counts.reloads += 1
+
+    def end(self) -> None:
+        """Keep everything, give the sinks what they take at once, and let go."""
+        self.snapshot()
+        self.delivery.step(self._ticks() + DELIVERY_TIME)
+        self.delivery.close(patience=DELIVERY_TIME)
+        for feed in self.feeds:
+            feed.close()

@@ -1,0 +1,167 @@
+"""The service over a log that is tortured while it runs: killed at any moment, it loses nothing and repeats nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import os
+import random
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from reconwatch.catalog import Catalog
+from reconwatch.live import Live
+from reconwatch.service import Service
+from reconwatch.sources.live import Chunk
+from reconwatch.sources.live.files import FilesFeed
+from reconwatch.store import Delivery, Reader, Store
+from reconwatch.store.outputs import FileOutput
+from tests.story import CATALOG, NOON, SITE
+
+HOSTS = ("www.shodan.io", "api.shodan.io", "crt.sh", "www.example.org", "update.example.net")
+
+
+def lines(count: int, seed: int) -> list[bytes]:
+    """EVE of three hours: clients that search, clients that do not, strangers that come to us."""
+    chance = random.Random(seed)
+    return [record(NOON + number * 10_800 / count, number, chance) for number in range(count)]
+
+
+def record(ts: float, number: int, chance: random.Random) -> bytes:
+    client, host = f"10.20.1.{chance.randrange(10, 16)}", chance.choice(HOSTS)
+    event = {
+        "timestamp": datetime.fromtimestamp(ts, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f+0000"), "flow_id": number,
+        "src_ip": client, "src_port": 1024 + number % 60_000, "dest_ip": "198.18.4.2", "dest_port": 443, "proto": "TCP",
+    }  # fmt: skip
+    match chance.randrange(4):
+        case 0:
+            target = f"203.0.113.{chance.randrange(1, 6)}" if chance.random() < 0.2 else "8.8.8.8"
+            uri = f"/shodan/host/{target}?q={target}"
+            event |= {"event_type": "http", "dest_port": 80}
+            event["http"] = {"hostname": host, "url": uri, "http_method": "GET", "http_user_agent": "curl/8"}
+        case 1:
+            event |= {"event_type": "dns", "dest_port": 53, "proto": "UDP", "dest_ip": "10.20.0.53"}
+            event["dns"] = {"type": "query", "id": number % 65_536, "rrname": host, "rrtype": "A", "tx_id": 0}
+        case 2:
+            event |= {"event_type": "tls"}
+            event["tls"] = {"sni": host, "version": "TLS 1.3"}
+        case _:
+            event |= {"event_type": "flow", "src_ip": f"192.0.2.{chance.randrange(1, 4)}"}
+            event |= {"dest_ip": f"203.0.113.{chance.randrange(1, 60)}", "dest_port": chance.randrange(20, 60)}
+            event["flow"] = {"start": event["timestamp"], "pkts_toserver": 1, "pkts_toclient": 0, "state": "new"}
+            event["tcp"] = {"tcp_flags_ts": "02", "tcp_flags_tc": "00", "syn": True}
+    return json.dumps(event).encode() + b"\n"
+
+
+def uninterrupted(all_lines: list[bytes]) -> set[tuple[str, int]]:
+    live = Live(CATALOG, SITE)
+    live.read(Chunk("eve", "eve.json", b"".join(all_lines), 0, 1, b"".join(all_lines[:20]), last=True))
+    return {(notice.id, notice.rev) for notice in live.notices()}
+
+
+class Sensor:
+    """A folder with a log that is written and rotated, and a service over it."""
+
+    def __init__(self, folder: Path, catalog: Catalog = CATALOG) -> None:
+        self.log, self.archive = folder / "log" / "eve.json", folder / "old"
+        self.log.parent.mkdir()
+        self.archive.mkdir()
+        self.database, self.out = folder / "store" / "reconwatch.db", folder / "notices.jsonl"
+        self.database.parent.mkdir()
+        self._catalog, self._rotations = catalog, 0
+
+    @contextlib.contextmanager
+    def service(self) -> Iterator[Service]:
+        with Store.open(self.database) as store:
+            feed = FilesFeed("eve", [str(self.log)], [f"{self.archive}/*"])
+            delivery = Delivery(store, [FileOutput(self.out, "jsonl")])
+            live = Live(self._catalog, SITE, now=time.time)
+            service = Service(live, [feed], store, delivery, say=lambda line: None, snapshot_every=0.0)
+            service.begin()
+            yield service
+
+    def killed_after(self, seconds: float, write: Iterator[None]) -> None:
+        """Run the service in a process of its own while `write` goes on, and kill it."""
+        child = os.fork()
+        if not child:
+            with self.service() as service:
+                while True:
+                    if not service.turn():
+                        time.sleep(0.001)
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            next(write, None)
+            time.sleep(0.001)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+    def writes(self, all_lines: list[bytes], chance: random.Random) -> Iterator[None]:
+        """Append everything, in pieces that end anywhere, and rotate now and then."""
+        data, done = b"".join(all_lines), 0
+        while done < len(data):
+            size = chance.randrange(1, 4_000)
+            with self.log.open("ab") as file:
+                file.write(data[done : done + size])
+            done += size
+            if chance.random() < 0.01 and data[:done].endswith(b"\n"):
+                self.rotate(chance)
+            elif chance.random() < 0.02 and done < len(data):
+                rest = data.find(b"\n", done) + 1
+                with self.log.open("ab") as file:
+                    file.write(data[done:rest])
+                done = rest
+                self.rotate(chance)
+            yield
+
+    def rotate(self, chance: random.Random) -> None:
+        self._rotations += 1
+        name = f"eve.json-{self._rotations:04}"
+        moved = self.log.rename((self.archive if chance.random() < 0.5 else self.log.parent) / name)
+        if chance.random() < 0.6:
+            with moved.open("rb") as plain, gzip.open(f"{moved}.part", "wb") as packed:
+                shutil.copyfileobj(plain, packed)
+            Path(f"{moved}.part").rename(self.archive / f"{name}.gz")
+            moved.unlink()
+        elif moved.parent != self.archive:
+            moved.rename(self.archive / name)
+
+    def stored(self) -> list[tuple[str, int]]:
+        with Reader.open(self.database) as reader:
+            return [(notice.id, notice.rev) for notice in reader.notices()]
+
+    def written(self) -> list[tuple[str, int]]:
+        return [(each["id"], each["rev"]) for each in map(json.loads, self.out.read_text().splitlines())]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a forked process")
+def test_killed_two_hundred_times_while_its_log_is_rotated_and_packed_it_loses_and_repeats_nothing(
+    tmp_path: Path,
+) -> None:
+    sensor, chance, kills = Sensor(tmp_path), random.Random(7), 0
+    all_lines = lines(30_000, seed=7)
+    write = sensor.writes(all_lines, chance)
+    while kills < 200:
+        sensor.killed_after(chance.uniform(0.005, 0.12), write)
+        kills += 1
+    before = len(sensor.stored())
+    for _ in write:
+        pass
+    sensor.rotate(chance)
+    with sensor.service() as service:
+        quiet = time.monotonic() + 20
+        while time.monotonic() < quiet:
+            if service.turn():
+                quiet = time.monotonic() + 3
+        service.end()
+    stored = sensor.stored()
+    assert len(stored) > before > 100  # most was said by services that were killed
+    assert len(stored) == len(set(stored))
+    assert set(stored) == uninterrupted(all_lines)
+    assert sorted(sensor.written()) == sorted(stored)
