@@ -101,7 +101,7 @@ def test_a_run_that_was_killed_goes_on_from_its_last_snapshot_and_says_the_same(
         assert said == expected
 
 
-def test_a_snapshot_that_names_anything_but_our_own_types_is_refused(site: Site) -> None:
+def test_a_snapshot_that_names_anything_but_our_own_types_is_refused() -> None:
     import pickle
 
     class Hostile:

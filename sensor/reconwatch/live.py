@@ -9,7 +9,7 @@ the order among them matters only to what comes late.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -54,7 +54,7 @@ class Live:
 
     KEPT: ClassVar[tuple[str, ...]] = (
         "late", "ahead", "streams", "_waiting", "_number_events", "_number", "_numbers", "_clock", "_closed",
-        "_minute", "_day", "_holds", "_first_probe",
+        "_minute", "_day", "_holds", "_captured", "_first_probe",
     )  # fmt: skip
 
     def __init__(
@@ -76,8 +76,8 @@ class Live:
         self.events = 0
         """Events taken since the start of the process."""
         self.readings: dict[str, Reading] = {}
-        self._behind: set[str] = set()
-        """Streams that had something when they were last asked."""
+        self._awaited: frozenset[str] = frozenset()
+        """Streams that have more to say: time goes no further than the slowest of them."""
         self._waiting: list[_Waiting] = []
         self._number_events = 0
         self._remembered: dict[str, dict[str, Any]] = {}
@@ -92,6 +92,8 @@ class Live:
         self._day = float("-inf")
         self._holds: set[str] = set()
         self._first_probe: float | None = None
+        self._captured = float("-inf")
+        """The latest time of the captures that were read."""
         self._last_read = now()
         self._findings: list[Finding] = []
         self._desk = Desk()
@@ -117,7 +119,6 @@ class Live:
             reading = Reading(chunk, number, self._lookout, Account(chunk.name, self._warn), declared)
             reading.memory = self._remembered.pop(chunk.stream, {})
             self.readings[chunk.stream] = reading
-        self._behind.add(chunk.stream)
         for event in reading.events(chunk):
             self._take(event, reading)
         self._holds |= reading.account.holds
@@ -131,24 +132,24 @@ class Live:
         unit = Unit((Part(number, chunk.name, chunk.capture, 0.0),))
         for event in Reader(self._lookout, funnel=True, progress=lambda done: None).one(Task(unit), {number: account}):
             self._take(event, None)
-        self._lookout.passerby = None
+            self._captured = max(self._captured, event.ts)
         self._holds |= account.holds
         self._forget(chunk.stream)
 
-    def idle(self, streams: Iterable[str]) -> None:
-        """These streams have nothing more for now: the others need not wait for them."""
-        self._behind.difference_update(streams)
+    def wait_for(self, streams: Collection[str]) -> None:
+        """These streams have more to say, others have not: time goes as far as the slowest of them has come."""
+        self._awaited = frozenset(streams)
         self._release(self._front())
 
     @property
-    def is_behind(self) -> bool:
-        """Whether a stream had more to say when it was last asked."""
-        return bool(self._behind)
+    def come(self) -> Mapping[str, float]:
+        """Stream -> how far it has come, in UTC epoch seconds."""
+        return {stream: reading.newest for stream, reading in self.readings.items()}
 
     def tick(self) -> None:
         """Nothing came: when that has lasted, time goes on by our clock."""
         quiet = self._now() - self._last_read
-        if quiet >= QUIET and not self._behind and self._clock > float("-inf"):
+        if quiet >= QUIET and not self._awaited and self._clock > float("-inf"):
             self._last_read = self._now()
             self._release(self._clock + quiet)
 
@@ -163,7 +164,6 @@ class Live:
         self.readings.pop(stream, None)
         self._remembered.pop(stream, None)
         self._numbers.pop(stream, None)
-        self._behind.discard(stream)
 
     def _take(self, event: AnyEvent, reading: Reading | None) -> None:
         self.events += 1
@@ -191,10 +191,9 @@ class Live:
     def _front(self) -> float:
         """How far time has come: as far as the slowest of the streams that have more to say."""
         readings = self.readings
-        times = [readings[stream].newest if stream in readings else self._clock for stream in self._behind]
-        if not times:
-            times = [max((reading.newest for reading in self.readings.values()), default=float("-inf"))]
-        return min(times) - REORDER
+        if self._awaited:
+            return min(readings[each].newest if each in readings else float("-inf") for each in self._awaited) - REORDER
+        return max((reading.newest for reading in readings.values()), default=self._captured) - REORDER
 
     # -- through
 
@@ -276,7 +275,7 @@ class Live:
 
     def finish(self) -> Iterator[Notice]:
         """The end of all input: everything is judged and every window closed. Nothing may be read after it."""
-        self._behind.clear()
+        self._awaited = frozenset()
         self._release(float("inf"))
         rooms = self.rooms
         for visit in rooms.meet.close():
@@ -302,16 +301,16 @@ class Live:
         """Go on where another run is, with what this one was made of. Raises SnapshotError; nothing is changed then."""
         self.restore(other.state())
         self.events, self._last_read = other.events, other._last_read
-        self._behind = set(other._behind)
+        self._awaited = other._awaited
 
     @property
     def streams(self) -> dict[str, dict[str, Any]]:
-        """Stream -> what its reading remembers (see `Reading.memory`). Set: they are waited for until they are idle."""
+        """Stream -> what its reading remembers (see `Reading.memory`)."""
         return self._remembered | {stream: reading.memory for stream, reading in self.readings.items()}
 
     @streams.setter
     def streams(self, remembered: dict[str, dict[str, Any]]) -> None:
-        self._remembered, self._behind = remembered, set(remembered)
+        self._remembered = remembered
 
     def _parts(self) -> dict[str, snapshot.Stateful]:
         rooms = self.rooms

@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-import msgspec
-
 from reconwatch.live import Live
 from reconwatch.notices import Notice
 from reconwatch.snapshot import SnapshotError
@@ -31,8 +29,8 @@ DELIVERY_TIME: Final = 0.25
 """Seconds a turn for sinks that are behind."""
 RETRY: Final = 1.0
 """Seconds until a store that failed is asked again."""
-STATE, STREAMS = "live", "streams"
-"""Parts of the snapshot: the state of the run; by feed the streams that it had more of when it was last asked."""
+STATE: Final = "live"
+"""The name of the one part of the snapshot: the state of the run."""
 
 
 @dataclass
@@ -65,14 +63,14 @@ class Service:
         say: Callable[[str], None],
         ticks: Callable[[], float] = time.monotonic,
         snapshot_every: float = SNAPSHOT_EVERY,
+        room: int = ROOM,
     ) -> None:
         """`say` tells people a line; `ticks` is a clock that is never set back, in seconds."""
         self.live, self.feeds, self.store, self.delivery = live, list(feeds), store, delivery
         self.counts = Counts()
         self.gaps: list[tuple[str, float, float]] = []
         """(feed, from, to) of what may have been lost, since the process began."""
-        self._say, self._ticks, self._every = say, ticks, snapshot_every
-        self._streams: dict[str, set[str]] = {feed.name: set() for feed in feeds}
+        self._say, self._ticks, self._every, self._room = say, ticks, snapshot_every, room
         self._pending: list[Notice] = []
         """Notices that the store could not keep yet."""
         self._trouble: str | None = None
@@ -87,7 +85,7 @@ class Service:
     @property
     def caught_up(self) -> bool:
         """Whether all that the feeds had was read when they were last asked."""
-        return not self.live.is_behind
+        return not any(feed.waiting() for feed in self.feeds)
 
     def begin(self) -> None:
         """Go on where the last run ended. Raises StoreError."""
@@ -102,14 +100,9 @@ class Service:
 
     def _restore(self, parts: Mapping[str, bytes]) -> None:
         try:
-            streams = msgspec.json.decode(parts[STREAMS], type=dict[str, list[str]])
             self.live.restore(parts[STATE])
-        except (SnapshotError, KeyError, msgspec.MsgspecError) as error:
+        except (SnapshotError, KeyError) as error:
             self._say(f"the state of the last run is not gone on with: {error}; reading goes on where it ended")
-            return
-        known = {feed.name: set(streams.get(feed.name, ())) for feed in self.feeds}
-        self._streams = known
-        self.live.idle({each for all in streams.values() for each in all}.difference(*known.values()))
 
     def _resume(self, feed: Feed, mark: bytes) -> None:
         try:
@@ -121,10 +114,10 @@ class Service:
         """One turn for every feed, the store and the sinks; whether there may be more to do at once."""
         more = False
         if self._trouble is None or self._ticks() >= self._retry_at:
-            more = self._kept() and self._read()
+            more = self._keep() and self._read()
         if not more:
             self.live.tick()
-            self._kept()
+            self._keep()
         if self._trouble is None and self._ticks() >= self._snapshot_at:
             self.snapshot()
         sending = self.delivery.step(self._ticks() + (0.0 if more else DELIVERY_TIME))
@@ -134,25 +127,22 @@ class Service:
 
     def _read(self) -> bool:
         """A chunk of each feed; whether any had one."""
-        more = False
+        come = self.live.come
+        chunks = [chunk for feed in self.feeds if (chunk := feed.take(self._room, come)) is not None]
         for feed in self.feeds:
-            chunk = feed.take(ROOM)
             for line in feed.problems():
                 self._say(f"{feed.name}: {line}")
             for start, end in feed.gaps():
                 self._note_gap(feed.name, start, end)
-            streams = self._streams[feed.name]
-            if chunk is None:
-                self.live.idle(streams)
-                streams.clear()
-                continue
-            more = True
-            streams.add(chunk.stream)
+        waiting = {stream for feed in self.feeds for stream in feed.waiting()}
+        for number, chunk in enumerate(chunks):
+            self.live.wait_for(waiting | {each.stream for each in chunks[number:]})
             self.counts.chunks += 1
             self.counts.bytes += len(chunk.data)
             self.live.read(chunk)
-            self._kept()
-        return more
+            self._keep()
+        self.live.wait_for(waiting)
+        return bool(chunks)
 
     def _note_gap(self, name: str, start: float, end: float) -> None:
         self.counts.gaps += 1
@@ -160,7 +150,7 @@ class Service:
         self.gaps.append((name, start, end))
         del self.gaps[:-100]
 
-    def _kept(self) -> bool:
+    def _keep(self) -> bool:
         """Put what there is to say into the store; whether it took everything."""
         self._pending += self.live.notices()
         if not self._pending and self._trouble is None:
@@ -194,13 +184,12 @@ class Service:
     def snapshot(self) -> bool:
         """Keep all that was read and what came of it; whether the store took it."""
         begun = self._ticks()
-        if not self._kept():
+        if not self._keep():
             return False
         marks = {feed.name: feed.mark() for feed in self.feeds}
-        streams = {name: sorted(each) for name, each in self._streams.items()}
         try:
             with self.store.transaction():
-                self.store.snapshot({STATE: self.live.state(), STREAMS: msgspec.json.encode(streams)}, marks)
+                self.store.snapshot({STATE: self.live.state()}, marks)
         except StoreError as error:
             self._failed(error)
             return False

@@ -33,7 +33,7 @@ ENDS = 10
 """As many of a source's first contacts, and of its last ones, are kept as evidence."""
 
 NOTABLE = 10
-"""Distinct contacts of a source from which each further one is worth a look (`grown`)."""
+"""Distinct contacts of a source from which each doubling is worth a look before the day is over (`grown`)."""
 
 SLOTS = 256
 """Bits of a row's addresses."""
@@ -182,7 +182,7 @@ class Contacts:
         self._full = False
         """All sources that are kept one by one did a lot: what others do goes to rows."""
         self.grown: set[tuple[float, str]] = set()
-        """(day, source) of those that did much and have done more since somebody last looked."""
+        """(day, source) of those that have done twice as much as when they were last here."""
         self.uncounted = 0
         """Contacts of sources for which there was no room."""
 
@@ -243,7 +243,8 @@ class Contacts:
                 return
             self._kept += 1
             contacts[number] = ts
-            if len(contacts) >= NOTABLE:
+            many, rest = divmod(len(contacts), NOTABLE)
+            if not rest and many.bit_count() == 1:
                 self.grown.add((ts // DAY * DAY, network_of(client) if ":" in client else client))
             seen.actors.add(client)
             seen.ends.append(Contact(ts, client, server, *self._words(told)))
@@ -297,7 +298,7 @@ class Contacts:
             self.uncounted += day.rows.refused - before
 
     def notable(self) -> Iterator[tuple[Day, str, Seen]]:
-        """The sources that have done more since this was last asked, of days that are not over."""
+        """The sources that have done much more since this was last asked, of days that are not over."""
         grown, self.grown = self.grown, set()
         for start, key in sorted(grown):
             day = self._days.get(start)

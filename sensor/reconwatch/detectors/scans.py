@@ -100,7 +100,7 @@ class Scans:
             yield from self._of_day(day)
 
     def openings(self) -> Iterator[Finding]:
-        """What is to be said before the day is over, of single sources that did more since this was last asked.
+        """What is to be said before the day is over, of single sources that did much more since this was last asked.
 
         Whether several sources are one is seen when all have come: at the close.
         """

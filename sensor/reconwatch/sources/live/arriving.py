@@ -30,6 +30,11 @@ class Arriving:
     def __len__(self) -> int:
         return len(self._held)
 
+    @property
+    def has_lines(self) -> bool:
+        """Whether there is something to take."""
+        return bool(self._whole) or self.over
+
     def add(self, data: bytes, now: float) -> str:
         """Keep what came. Returns what to tell if a line is too long, which is left out."""
         if self._dropping:

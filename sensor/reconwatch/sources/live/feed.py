@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from types import MappingProxyType
+from typing import Final, Protocol
+
+NOBODY: Final[Mapping[str, float]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -41,11 +45,19 @@ class Feed(Protocol):
     name: str
     """As site.yaml calls it, or its path."""
 
-    def take(self, room: int) -> Chunk | None:
+    def take(self, room: int, come: Mapping[str, float] = NOBODY) -> Chunk | None:
         """The next whole lines there are, of about `room` bytes at most; None if there is nothing now.
 
         A line longer than `room` comes whole, up to the longest that a text log may have (`lines.LONGEST_LINE`).
-        Old streams are finished before what replaced them.
+        Old streams are finished before what replaced them; of streams that were written side by side the one goes on
+        that has come the least far in time, by `come` (UTC epoch seconds; what is not in it has not begun).
+        """
+        ...
+
+    def waiting(self) -> Collection[str]:
+        """The streams that `take` has more of now: others, so long as nothing is written, have nothing to say.
+
+        Not those that wait for another one of them to be finished first, for they are later in time.
         """
         ...
 

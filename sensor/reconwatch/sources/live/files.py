@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +18,7 @@ import msgspec
 
 from reconwatch.sources.live import marks
 from reconwatch.sources.live.content import opened
-from reconwatch.sources.live.feed import Chunk
+from reconwatch.sources.live.feed import NOBODY, Chunk
 from reconwatch.sources.live.finished import Done, Finished
 from reconwatch.sources.live.followed import Cut, Followed, Standing
 from reconwatch.sources.live.roll import Roll
@@ -51,6 +52,20 @@ class _Mark(msgspec.Struct, array_like=True):
     done: list[Done]
 
 
+def log_of(path: str, live: Sequence[str]) -> str:
+    """Which log a file belongs to, by its name and those of the logs that are written now, the longest first.
+
+    `eve.json-20261124.gz` and `eve.json` are one, `dns.18:00:00-19:00:00.log.gz` and `dns.log` too; the threads of
+    Suricata write several, `eve.1.json` and `eve.2.json`. Where no such log is written now, what stands before the
+    first dot says it.
+    """
+    name = Path(path).name
+    for each in live:
+        if name.startswith(each) or (name.startswith(each.partition(".")[0] + ".") and each.count(".") == 1):
+            return each
+    return name.partition(".")[0]
+
+
 class FilesFeed:
     """A feed of the files of some patterns, live and put away. See `Feed`."""
 
@@ -75,14 +90,14 @@ class FilesFeed:
         self._ahead = 0.0
         self._patient_until = 0.0
 
-    def take(self, room: int) -> Chunk | None:
+    def take(self, room: int, come: Mapping[str, float] = NOBODY) -> Chunk | None:
         """See `Feed`."""
         now = self._now()
         if now >= self._scan_due:
             self._scan(now)
         if now >= self._poll_due:
             self._poll(now)
-        return self._end(room, now) or self._next(room, now)
+        return self._end(room, now) or self._next(room, now, come)
 
     def _now(self) -> float:
         """The clock, as if it had never been set back."""
@@ -98,9 +113,7 @@ class FilesFeed:
     def _scan(self, now: float) -> None:
         self._scan_due = now + SCAN
         self._roll.scan(now)
-        for stream in self._roll.cuts:
-            self._tell_cut(stream)
-        self._roll.cuts.clear()
+        self._tell_cuts()
         for pattern in self._live:
             if self._roll.streams:
                 self._troubles.heals(pattern, _ABSENT)
@@ -150,11 +163,13 @@ class FilesFeed:
         stream.size = stream.at.place
 
     def _cut(self, stream: Followed, now: float) -> None:
-        """The file was cut in place: what was read is read; a copy may hold the rest."""
-        self._tell_cut(stream)
-        stream.cut_node = stream.at.node
-        self._roll.lose(stream, now)
+        self._roll.cut(stream, now)
+        self._tell_cuts()
         self._scan_due = min(self._scan_due, now)
+
+    def _tell_cuts(self) -> None:
+        while self._roll.cuts:
+            self._tell_cut(self._roll.cuts.pop())
 
     def _tell_cut(self, stream: Followed) -> None:
         self._troubles.once(
@@ -168,13 +183,13 @@ class FilesFeed:
         self._troubles.stands(stream.at.path, f"cannot be read: {why(error)}", "it is tried again every second")
         self._roll.lose(stream, now)
 
-    def _next(self, room: int, now: float) -> Chunk | None:
-        """Lines of a stream whose file is written no longer, the oldest first; else of each live one in turn."""
-        ready = [each for each in self._roll.streams if each.ready]
-        if now < self._patient_until and self._roll.unsure:
-            ready = [each for each in ready if not each.live]  # what was written before them is still looked for
-        away = sorted((each for each in ready if not each.live), key=lambda each: each.at.modified)
-        for stream in (*away, *(each for each in ready if each.live)):
+    def waiting(self) -> Collection[str]:
+        """See `Feed`."""
+        return [stream.at.stream for stream in self._first(self._clock())]
+
+    def _next(self, room: int, now: float, come: Mapping[str, float]) -> Chunk | None:
+        """Lines of the stream that has come the least far, among the first of each log."""
+        for stream in sorted(self._first(now), key=lambda each: come.get(each.at.stream, -inf)):
             chunk = self._from(stream, room, now, ending=False)
             if chunk is not None:
                 if stream.live:
@@ -182,6 +197,21 @@ class FilesFeed:
                     self._roll.streams.append(stream)
                 return chunk
         return None
+
+    def _first(self, now: float) -> list[Followed]:
+        """Of each log the stream to be read first: the oldest that is written no longer, else those that are."""
+        ready = [each for each in self._roll.streams if each.ready]
+        if now < self._patient_until and self._roll.unsure:
+            ready = [each for each in ready if not each.live]  # what was written before them is still looked for
+        logs = self._logs()
+        first: dict[str, Followed] = {}
+        for each in sorted((each for each in ready if not each.live), key=lambda each: each.at.modified):
+            first.setdefault(log_of(each.former or each.at.path, logs), each)
+        live = [each for each in ready if each.live and log_of(each.at.path, logs) not in first]
+        return [*first.values(), *live]
+
+    def _logs(self) -> list[str]:
+        return sorted({Path(each.at.path).name for each in self._roll.streams if each.live}, key=len, reverse=True)
 
     def _end(self, room: int, now: float) -> Chunk | None:
         """The last chunk of a stream that is over: half a line, if its file ends with one."""

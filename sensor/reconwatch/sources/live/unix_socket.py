@@ -15,14 +15,14 @@ import secrets
 import socket
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import msgspec
 
 from reconwatch.sources.live import marks
 from reconwatch.sources.live.arriving import Arriving
-from reconwatch.sources.live.feed import Chunk
+from reconwatch.sources.live.feed import NOBODY, Chunk
 from reconwatch.sources.live.troubles import Troubles, why
 
 HELD = 64 * 1024 * 1024
@@ -78,7 +78,7 @@ class SocketFeed:
         self._alone_since = clock()
         self._left_open: list[Chunk] = []
 
-    def take(self, room: int) -> Chunk | None:
+    def take(self, room: int, come: Mapping[str, float] = NOBODY) -> Chunk | None:
         """See `Feed`."""
         now = self._clock()
         self._listen(now)
@@ -96,6 +96,10 @@ class SocketFeed:
                 self._connections.append((connection, arriving))
             return chunk
         return None
+
+    def waiting(self) -> Collection[str]:
+        """See `Feed`."""
+        return [arriving.stream for _, arriving in self._connections if arriving.has_lines]
 
     def _listen(self, now: float) -> None:
         """Be listening, where site.yaml says."""
