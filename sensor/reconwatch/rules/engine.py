@@ -12,6 +12,7 @@ depends on the engine, the rules and the capture, and not on how the machine's s
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
@@ -275,25 +276,42 @@ def run_limited(
         except OSError as error:
             raise EngineMissing(f"{command[0]}: cannot be run: {error.strerror or error}") from error
     hung = threading.Event()
+    _RUNNING.add(process.pid)
 
-    def kill() -> None:
+    def too_long() -> None:
         hung.set()
-        os.killpg(process.pid, signal.SIGKILL)
+        _kill(process.pid)
 
-    timer = threading.Timer(limit, kill)
+    timer = threading.Timer(limit, too_long)
     timer.start()
     try:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    except BaseException:  # interrupted: leave nothing behind
-        os.killpg(process.pid, signal.SIGKILL)
-        raise
     finally:
         timer.cancel()
         timer.join()
+        _kill(process.pid)  # what it left running, and itself if this was interrupted
+        _RUNNING.discard(process.pid)
         # Only now the number is given back: until here it could not have become another process.
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-    return Finished(process.returncode, usage.ru_utime + usage.ru_stime, hung.is_set())
+    return Finished(
+        process.returncode, usage.ru_utime + usage.ru_stime, hung.is_set() and process.returncode == -signal.SIGKILL
+    )
+
+
+_RUNNING: set[int] = set()
+"""The process groups of the programs that run now, in whichever thread."""
+
+
+def stop_all() -> None:
+    """Kill every program that `run_limited` waits for, for a run that is given up."""
+    for group in tuple(_RUNNING):
+        _kill(group)
+
+
+def _kill(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
 
 
 def failure(name: str, ended: Finished, limit: float, log: Iterable[str]) -> EngineFailed | None:
