@@ -7,6 +7,7 @@ would have a shell do (`command`, `setup`, `pre-check`, `shell` checks) is done 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -365,11 +366,25 @@ def stand_in(folder: Path, engine_path: Path, config_folder: Path | None, source
     elif config_folder is not None and config_folder.is_dir():
         (folder / "etc").mkdir()
         _link(config_folder, folder / "etc", leave_out=("suricata.yaml", "rules"))
-        _link(config_folder, folder, only=("suricata.yaml", "rules", "threshold.config"))
+        _link(config_folder, folder, only=("rules", "threshold.config"))
+        with contextlib.suppress(OSError):  # readable by root only, or not there
+            content = (config_folder / "suricata.yaml").read_text(errors="surrogateescape")
+            (folder / "suricata.yaml").write_text(without_socket(content), errors="surrogateescape")
     if not (folder / "suricata.yaml").is_file():
         (folder / "suricata.yaml").unlink(missing_ok=True)
         (folder / "suricata.yaml").write_text(default)
     return folder
+
+
+_SOCKET = re.compile(r"^(unix-command:\n(?:[ #].*\n)*?[ ]+enabled:[ ]*)yes\b", re.MULTILINE)
+
+
+def without_socket(suricata_yaml: str) -> str:
+    """A configuration whose command socket is as in Suricata's own suricata.yaml.in: for sniffing engines only.
+
+    Debian's package turns it on at one fixed path, so that of two engines that read captures the second gives up.
+    """
+    return _SOCKET.sub(r"\1auto", suricata_yaml)
 
 
 def _link(source: Path, folder: Path, *, leave_out: Sequence[str] = (), only: Sequence[str] | None = None) -> None:
