@@ -97,7 +97,7 @@ class OwnCase:
     def _judged(self, run: Run, missed: Missed, bench: Bench) -> Outcome:
         alerts = alerts_of(run)
         misses = list(self._misses({alert.sid: alert.count for alert in alerts}))
-        why = [line for miss in misses if miss.sid is not None for line in bench.explained(missed, miss)]
+        why = [line for miss in misses for line in bench.explained(missed, miss)]
         unaccepted = run.loading.rejected
         rejected = tuple(_rejected(each) for each in unaccepted if each.sid not in self.content.rejected)
         refused = {each.sid for each in unaccepted}
@@ -121,7 +121,8 @@ class OwnCase:
         for each in self.content.expected:
             if not each.holds(found := counts.get(each.sid, 0)):
                 message = f"sid {each.sid}: expected {each} alerts, got {found}"
-                yield Miss(message.replace("expected 1 alerts", "expected 1 alert"), self.file, each.line, each.sid)
+                message = message.replace("expected 1 alerts", "expected 1 alert")
+                yield Miss(message, self.file, each.line, each.sid, too_few=found < each.least)
         if self.content.only:
             for sid in sorted(counts.keys() - {each.sid for each in self.content.expected}):
                 message = f"sid {sid}: expected to be silent as all others, got {counts[sid]}"

@@ -128,7 +128,7 @@ def lines_of(path: Path) -> Iterator[Any]:
         for number, line in enumerate(file, start=1):
             try:
                 yield decode(line)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, UnicodeDecodeError):
                 yield _odd_line(path.name, number, line)
 
 

@@ -48,6 +48,8 @@ _REJECTED = re.compile(
     r'error parsing signature "(?P<rule>.*)" from file (?P<file>.*) at line (?P<line>\d+)', re.DOTALL
 )
 _LOADED = re.compile(r"(\d+) rules successfully loaded, (\d+) rules failed(?:, (\d+) rules skipped)?")
+_LOGGED = ("E: ", "W: ")
+"""What begins a line on standard error that stands in the log as well."""
 _SID = re.compile(r"\bsid\s*:\s*(\d+)")
 
 
@@ -329,8 +331,8 @@ def failure(name: str, ended: Finished, limit: float, log: Iterable[str]) -> Eng
 def read_events(path: Path) -> Iterator[dict[str, Any]]:
     """The objects of an EVE file, line by line; a file of any size costs one line of memory.
 
-    An unfinished last line (an engine that was killed) is left out. A missing file holds nothing. Raises
-    msgspec.DecodeError on any other line that is no JSON object.
+    An unfinished last line (an engine that was killed) is left out. A missing file holds nothing. A byte that is not
+    UTF-8 (a rule's message may hold one) becomes U+FFFD. Raises msgspec.DecodeError on a line that is no JSON object.
     """
     decode = msgspec.json.Decoder(dict[str, Any]).decode
     try:
@@ -341,7 +343,10 @@ def read_events(path: Path) -> Iterator[dict[str, Any]]:
         while line := file.readline(LONGEST_EVENT):
             if not line.endswith(b"\n"):
                 return
-            yield decode(line)
+            try:
+                yield decode(line)
+            except UnicodeDecodeError:
+                yield decode(line.decode(errors="replace"))
 
 
 def tail(path: Path) -> list[str]:
@@ -358,7 +363,8 @@ def tail(path: Path) -> list[str]:
 def _last_words(folder: Path) -> list[str]:
     """The end of an engine's own log and of what it wrote to standard error (which a crash does)."""
     said = [message for level, message in _messages(folder / "engine.json") if level != "Info"]
-    return (said + tail(folder / "stderr"))[-LOG_LINES:]
+    rest = [line for line in tail(folder / "stderr") if not line.startswith(_LOGGED)]
+    return (said + rest)[-LOG_LINES:]
 
 
 class _Engine(msgspec.Struct):

@@ -35,6 +35,8 @@ class Miss:
     line: int | None = None
     """Counted from 1; None when the file as a whole is meant."""
     sid: int | None = None
+    too_few: bool = False
+    """The rule `sid` alerted less often than expected: something kept it from alerting (`testbench.Bench.explain`)."""
     kind: str = "expectation"
     """`expectation`, `check`, `rule`, `engine` or `case`: SARIF's rule ids are made of it."""
 

@@ -31,7 +31,7 @@ class Missed:
 
 
 Explain = Callable[[Missed, Miss], Sequence[str]]
-"""Why a rule did not do as expected, in lines; `Miss.sid` says which. Raises EngineError."""
+"""Why the rule `Miss.sid` did not alert as often as expected, in lines. Raises EngineError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +50,31 @@ class Bench:
     show_unjudged: bool = False
     """A case.yaml that expects nothing is no error: it is shown what alerted, as a capture alone is."""
     explain: Explain | None = None
-    """Asked about each missed sid of a case.yaml."""
+    """Asked about each rule that alerted less often than its case expects. The one place where a miss is explained."""
 
     def explained(self, missed: Missed, miss: Miss) -> Sequence[str]:
-        """The lines that explain a miss; none if nobody explains, or the explanation itself failed."""
-        if self.explain is None:
+        """The lines that explain a miss; none if nobody explains it, or there is no rule to ask about."""
+        if self.explain is None or not miss.too_few:
             return ()
         try:
             return self.explain(missed, miss)
         except EngineError as error:
             return (f"no explanation: {error}",)
+
+    def explained_anew(
+        self, capture: Path, rules: Sequence[Path], misses: Sequence[Miss], folder: Path
+    ) -> tuple[str, ...]:
+        """The lines that explain misses of a case that ran with a configuration of its own: by a run with ours.
+
+        `folder` is made for it. Raises EngineError.
+        """
+        if self.explain is None or not any(miss.too_few for miss in misses):
+            return ()
+        folder.mkdir()
+        settings = Settings(events="all")
+        run = self.engine.run(capture, rules, folder, settings, limit=self.limit)
+        missed = Missed(capture, tuple(rules), settings, run)
+        return tuple(line for miss in misses for line in self.explained(missed, miss))
 
 
 @contextmanager

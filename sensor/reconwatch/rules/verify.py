@@ -131,8 +131,17 @@ class _VerifyRun:
             total = tally.held + len(tally.misses) + len(tally.left_out)
             reasons = "; ".join(dict.fromkeys(tally.left_out))
             reason = f"{len(tally.left_out)} of {total} checks left out: {reasons}"
-        misses = tuple(tally.misses)
-        return Outcome(self.case.name, self.case.file, verdict, reason=reason, misses=misses, cpu=self.cpu)
+        return Outcome(
+            self.case.name, self.case.file, verdict, reason=reason, misses=tuple(tally.misses), why=self._why(tally),
+            cpu=self.cpu,
+        )  # fmt: skip
+
+    def _why(self, tally: Tally) -> tuple[str, ...]:
+        """What explains the rules that alerted too seldom, where it is known which capture and rules were meant."""
+        capture = [Path(word) for word in self._capture()][1:] if "command" not in self.config else []
+        if not capture or not any(miss.too_few for miss in tally.misses):
+            return ()
+        return self.bench.explained_anew(capture[0], self._rule_files(), tally.misses, self.output.parent / "why")
 
     def _require_capture(self) -> None:
         if "command" in self.config or not self.requires.get("pcap", True):
@@ -297,7 +306,8 @@ class _VerifyRun:
                 self._other(check, tally)
         unread = dict(_unread(passes.values()))
         for check, each, path in filters:
-            self._count(check, unread.get(path) or each.miss(), tally)
+            wrong = unread.get(path) or each.miss()
+            self._count(check, wrong, tally, too_few=isinstance(each.wanted, int) and each.found < each.wanted)
         tally.misses.sort(key=lambda miss: miss.line or 0)
         return tally
 
@@ -330,16 +340,17 @@ class _VerifyRun:
             return f"expected '{config['expect']}', got '{said.strip()}' from: {config['args']}"
         return ""
 
-    def _count(self, check: Check, wrong: str, tally: Tally) -> None:
+    def _count(self, check: Check, wrong: str, tally: Tally, *, too_few: bool = False) -> None:
         if wrong:
-            tally.misses.append(self._miss(check, wrong))
+            tally.misses.append(self._miss(check, wrong, too_few=too_few))
         else:
             tally.held += 1
 
-    def _miss(self, check: Check, message: str) -> Miss:
+    def _miss(self, check: Check, message: str, *, too_few: bool = False) -> Miss:
         match = check.config.get("match", {}) if check.kind == "filter" else {}
         sid = match.get("alert.signature_id")
-        return Miss(message, self.case.file, check.line, sid if isinstance(sid, int) else None, kind="check")
+        sid = sid if isinstance(sid, int) else None
+        return Miss(message, self.case.file, check.line, sid, too_few=too_few and sid is not None, kind="check")
 
 
 def _unread(passes: Iterable[FilterPass]) -> Iterator[tuple[Path, str]]:

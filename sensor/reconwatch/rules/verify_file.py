@@ -155,7 +155,7 @@ def _check_problems(name: str, kind: Any, check: Any, line: int) -> Iterator[Pro
     if kind in ALLOWED:
         for key in sorted(check.keys() - ALLOWED[kind], key=str):
             yield Problem(name, check.line_of(key), f"unknown key '{key}' in a check '{kind}'")
-    match = check.get("match") if kind == "filter" else check if kind == "stats" else {}
+    match = check.get("match", {}) if kind == "filter" else check if kind == "stats" else {}
     if not isinstance(match, dict):
         yield Problem(name, check.line_of("match"), "'match' must be a mapping")
         return
