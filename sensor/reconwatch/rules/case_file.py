@@ -103,7 +103,7 @@ class Expected:
         if self.most is None:
             return f"at least {self.least}"
         if self.most == 0:
-            return "none"
+            return "no"
         return str(self.least) if self.least == self.most else f"{self.least} to {self.most}"
 
 
