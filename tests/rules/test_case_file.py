@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from tests.conftest import ROOT
 
 from reconwatch.document import DocumentError
 from reconwatch.rules.case_file import CaseFile, load_case
@@ -101,3 +103,12 @@ def test_a_case_may_be_for_some_engines_only(folder: Path) -> None:
 )
 def test_a_mistake_is_located(folder: Path, text: str, told: str) -> None:
     assert any(each.startswith(told) for each in problems(folder, text)), problems(folder, text)
+
+
+def test_the_case_that_the_document_shows_can_be_read(tmp_path: Path) -> None:
+    block = re.search(r"```yaml\n(capture: .*?)```", (ROOT / "docs" / "rules-test.md").read_text(), re.DOTALL)
+    assert block is not None
+    for name in ("lookups.pcap", "lookups.rules"):
+        (tmp_path / name).touch()
+    case = read(tmp_path, block[1])
+    assert (len(case.expected), case.name, case.arguments) == (3, "lookups", ("--simulate-ips",))

@@ -133,7 +133,7 @@ def test_people_read_a_line_a_case_and_what_is_wrong_with_it() -> None:
         "error  b",
         "       cases/a/case.yaml: crashed",
         "           last words",
-        "skip   c  requires 8 or newer",
+        "skip   c         requires 8 or newer",
         "shown  x.pcap",
         "         1,200  1  \\x1b[31mred\\x00\\u202e",
         "       ",

@@ -268,3 +268,18 @@ def test_the_command_socket_of_a_package_is_left_off() -> None:
     text = "a:\n  enabled: yes\nunix-command:\n  # on\n  filename: /run/x\n  enabled: yes\nb:\n  enabled: yes\n"
     assert without_socket(text) == text.replace("/run/x\n  enabled: yes", "/run/x\n  enabled: auto")
     assert without_socket("unix-command:\n  enabled: no\nb:\n  enabled: yes\n").count("auto") == 0
+
+
+def test_an_interrupt_ends_the_engines_that_run(tmp_path: Path) -> None:
+    for name in ("fast", "hang"):
+        case(tmp_path / "cases" / name, f"env: {{DO: {name}}}\n", "a.pcap")
+    program = playing(tmp_path, f"[ $DO = fast ] || {{ echo $$ > {tmp_path}/hanging; sleep 600; }}")
+
+    def interrupted(outcome: Outcome) -> None:
+        while not (tmp_path / "hanging").exists() or not (tmp_path / "hanging").read_text():
+            pass
+        raise KeyboardInterrupt
+
+    with bench_of(find(program)) as bench, pytest.raises(KeyboardInterrupt):
+        run_cases(gather([tmp_path / "cases"]).cases, bench, 2, interrupted)
+    assert not Path(f"/proc/{(tmp_path / 'hanging').read_text().strip()}").exists()

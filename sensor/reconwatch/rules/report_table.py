@@ -22,17 +22,20 @@ MOST_MISSES: Final = 20
 """Misses of one case that are told; a case with a thousand has one fault."""
 MOST_ALERTS: Final = 50
 """Rules that a capture alone is shown with."""
+WIDEST_NAME: Final = 44
+"""Columns for names, beyond which a reason stands wherever a longer name ends."""
 WIDTH: Final = 5
 """Columns of the longest verdict."""
 
 
-def told(outcome: Outcome) -> Iterator[Text]:
-    """The lines of one outcome."""
+def told(outcome: Outcome, column: int = 0) -> Iterator[Text]:
+    """The lines of one outcome, its reason beside its name from `column` characters on."""
     from rich.text import Text
 
-    line = Text(f"{outcome.verdict:<{WIDTH}}", style=STYLES[outcome.verdict]).append("  ")
-    line.append(visible(outcome.name), style="bold" if outcome.misses else "not bold")
+    line = Text().append(f"{outcome.verdict:<{WIDTH}}", style=STYLES[outcome.verdict]).append("  ")
+    line.append(visible(outcome.name), style="bold" if outcome.misses else "")
     if outcome.reason:
+        line.pad_right(max(WIDTH + 2 + column - line.cell_len, 0))
         line.append(f"  {visible(outcome.reason)}", style="dim")
     yield line
     for miss in outcome.misses[:MOST_MISSES]:
@@ -78,8 +81,9 @@ def write_table(outcomes: list[Outcome], console: Console, *, every: bool = True
     Without `every` those that passed or were skipped are only counted.
     """
     quiet = () if every else (Verdict.PASS, Verdict.SKIP)
+    column = min(max((len(visible(each.name)) for each in outcomes), default=0), WIDEST_NAME)
     for outcome in outcomes:
-        for line in told(outcome) if outcome.verdict not in quiet else ():
+        for line in told(outcome, column) if outcome.verdict not in quiet else ():
             console.print(line, soft_wrap=True)
     for miss in rejections(outcomes):
         console.print(visible(f"rule   {miss}"), style=STYLES[Verdict.ERROR], soft_wrap=True)
