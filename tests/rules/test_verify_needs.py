@@ -87,6 +87,12 @@ def test_a_requirement_that_nothing_meets_is_an_error(tmp_path: Path, requires: 
         needs(tmp_path).check(requires, tmp_path)
 
 
+@pytest.mark.parametrize("config", [["a"], {"(": "no"}])
+def test_a_skip_that_names_nothing_is_an_error(tmp_path: Path, config: object) -> None:
+    with pytest.raises(Senseless):
+        needs(tmp_path).check_skip([{"config": config}], lambda: {"a": "no"})
+
+
 def test_a_script_is_run_in_the_source_tree_when_it_is_allowed(tmp_path: Path) -> None:
     (tmp_path / "in-source").touch()
     needs(tmp_path, allow_shell=True).check({"script": ["test -e in-source"]}, tmp_path)

@@ -68,6 +68,9 @@ def _mapping(loader: Any, node: yaml.MappingNode) -> Lined:
     return found
 
 
+_LEAKED = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)
+"""What PyYAML's constructors let through of a value that its tag or its look does not allow (`2001-01-99`)."""
+
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
@@ -104,12 +107,9 @@ def load_verify(path: Path) -> VerifyFile:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise DocumentError([Problem(name, mark.line + 1 if mark else None, f"{error.problem}")]) from error
-    except (
-        yaml.YAMLError,
-        ValueError,
-        TypeError,
-    ) as error:  # ValueError: a date that is none; TypeError: a list as key
-        raise DocumentError([Problem(name, None, f"not YAML: {str(error).splitlines()[0]}")]) from error
+    except (yaml.YAMLError, *_LEAKED) as error:
+        said = str(error).partition("\n")[0] or type(error).__name__
+        raise DocumentError([Problem(name, None, f"not YAML: {said}")]) from error
     config = data if isinstance(data, Lined) else Lined() if data is None else None
     if config is None:
         raise DocumentError([Problem(name, 1, "a case is a mapping", "checks: ...")])
@@ -131,6 +131,9 @@ def _problems(config: Lined, name: str) -> Iterator[Problem]:
             yield Problem(name, line, f"key '{key}' has no effect", f"'{close}'" if close else "", severity="warning")
         elif value is not None and not isinstance(value, KINDS[key]):
             yield Problem(name, line, f"'{key}' is of the wrong kind")
+    for key in ("count", "retry"):
+        if isinstance(value := config.get(key), int) and value < 1:
+            yield Problem(name, config.line_of(key), f"'{key}' is {value}", "a number from 1 on")
     args = config.get("args")
     if isinstance(args, list) and not all(isinstance(each, str) for each in args):
         yield Problem(name, config.line_of("args"), "an item of 'args' is no text", "it in quotes")
@@ -155,6 +158,8 @@ def _check_problems(name: str, kind: Any, check: Any, line: int) -> Iterator[Pro
     if kind in ALLOWED:
         for key in sorted(check.keys() - ALLOWED[kind], key=str):
             yield Problem(name, check.line_of(key), f"unknown key '{key}' in a check '{kind}'")
+    if kind != "stats":
+        yield from _odd_values(name, kind, check)
     match = check.get("match", {}) if kind == "filter" else check if kind == "stats" else {}
     if not isinstance(match, dict):
         yield Problem(name, check.line_of("match"), "'match' must be a mapping")
@@ -164,6 +169,14 @@ def _check_problems(name: str, kind: Any, check: Any, line: int) -> Iterator[Pro
             yield Problem(name, check.line, f"the path {key!r} is no text", f'"{key}"')
         elif key in ("has-key", "not-has-key") and not _are_texts(value):
             yield Problem(name, check.line, f"'{key}' names paths, as text")
+
+
+def _odd_values(name: str, kind: str, check: Lined) -> Iterator[Problem]:
+    for key in ("filename", "expected", "args"):
+        if key in check and not isinstance(check[key], str):
+            yield Problem(name, check.line_of(key), f"'{key}' of a check '{kind}' is no text")
+    if not isinstance(check.get("requires") or {}, dict):
+        yield Problem(name, check.line_of("requires"), "'requires' must be a mapping")
 
 
 def _are_texts(value: Any) -> bool:

@@ -135,7 +135,7 @@ class Needs:
         return "" if same == (asked[1] == "==") else f"requires {value}"
 
     def check_skip(self, skip: Any, dump_config: Callable[[], Mapping[str, str]]) -> None:
-        """Raises Unmet with its message if a `skip` of a case concerns this engine or machine."""
+        """Raises Unmet with its message if a `skip` of a case concerns us, Senseless if it concerns nobody."""
         if isinstance(skip, bool):
             skip = [{"always": True}] if skip else []
         for each in skip or ():
@@ -145,10 +145,22 @@ class Needs:
                 raise Unmet(str(each.get("msg", f"not for user {each['uid']}")))
             if "feature" in each and each["feature"] in self.engine.features:
                 raise Unmet(str(each.get("msg", f"not with feature {each['feature']}")))
-            for pattern, value in (each.get("config") or {}).items():
-                for key, configured in dump_config().items():
-                    if re.match(pattern, key) and str(value) == configured:
-                        raise Unmet(f"not for {key} = {value}")
+            if configured := each.get("config"):
+                _check_config(configured, dump_config())
+
+
+def _check_config(skip: Any, config: Mapping[str, str]) -> None:
+    """Raises Unmet if the engine is configured as a `skip` says, Senseless if that names nothing."""
+    if not isinstance(skip, dict):
+        raise Senseless("'config' of a 'skip' must be a mapping of patterns to values")
+    for pattern, value in skip.items():
+        try:
+            named = re.compile(str(pattern))
+        except re.error as error:
+            raise Senseless(f"'{pattern}' is no pattern: {error}") from error
+        for key, configured in config.items():
+            if named.match(key) and str(value) == configured:
+                raise Unmet(f"not for {key} = {value}")
 
 
 def _begins(found: str, wanted: object) -> bool:
