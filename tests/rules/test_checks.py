@@ -186,3 +186,10 @@ def test_files_are_compared_by_content_and_the_first_difference_is_told(tmp_path
     other.write_text("a\n")
     assert same_content(one, other) == "written is not as expected: line 2 differs"
     assert "No such file" in same_content(one, tmp_path / "none")
+
+
+def test_a_long_filter_is_told_in_part() -> None:
+    told = Filter({f"key{n}": n for n in range(100)}, 1).miss()
+    assert told.startswith('expected 1 events, got 0, for filter {"key0": 0, ')
+    assert told.endswith("…")
+    assert len(told) < 300

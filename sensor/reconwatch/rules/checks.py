@@ -168,9 +168,14 @@ class Filter:
         return f"expected {self.wanted} events, got {self.found}, for filter {_told(self.match)}"
 
 
+LONGEST_FILTER = 240
+"""Characters of a filter that a report repeats: enough to know it by; its line is told as well."""
+
+
 def _told(value: object) -> str:
     """A filter as its line in the report."""
-    return json.dumps(value, default=str, ensure_ascii=False)
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= LONGEST_FILTER else f"{text[: LONGEST_FILTER - 1]}…"
 
 
 @dataclass(slots=True)
