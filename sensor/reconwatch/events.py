@@ -52,7 +52,7 @@ class DnsQuery(Event, frozen=True, gc=False, tag="dns"):
 class DnsAnswer(Event, frozen=True, gc=False, tag="answer"):
     """What a server answered about `name` (the name that was asked, whatever CNAMEs lie between).
 
-    Of a resolver's answers those that give addresses are told, of our own name servers' all.
+    Of a resolver's answers those that give addresses, or names of interest, are told, of our own name servers' all.
     """
 
     kind: ClassVar[str] = "answer"
@@ -68,6 +68,8 @@ class DnsAnswer(Event, frozen=True, gc=False, tag="answer"):
     """Records in the answer section."""
     walked: bool = False
     """The authority section carried NSEC records: who collects them learns every name of the zone (RFC 4034)."""
+    pointers: tuple[str, ...] = ()
+    """To a PTR question (RFC 1035 section 3.3.12): what the address is called by whoever holds it, sorted."""
 
 
 class Hello(Event, frozen=True, gc=False, tag="tls"):

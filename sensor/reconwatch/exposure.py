@@ -55,7 +55,7 @@ class Exposure(msgspec.Struct, frozen=True):
     databases: tuple[tuple[str, str], ...]
     """(id, name) of the databases that it fills."""
     listed: bool
-    """False: nothing but its user agent says who it is."""
+    """False: nothing but its own word, a user agent or a reverse name, says who it is."""
     sure: bool
     """False: what came from these addresses may be somebody else's."""
     sources: tuple[str, ...]
@@ -129,7 +129,7 @@ class Exposures:
         """Take what a crawler did; the doings of others are passed over."""
         if probe.scanner is None or probe.server is None or probe.asset is None or (found := touched(probe)) is None:
             return
-        key = (probe.server, probe.scanner.id, probe.scanner.by != ("agent",))
+        key = (probe.server, probe.scanner.id, probe.scanner.known)
         crawled = self._crawled.get(key)
         row = None if crawled is None else crawled.rows.get(found.door)
         if row is None:

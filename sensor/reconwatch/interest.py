@@ -95,6 +95,9 @@ class Interest(msgspec.Struct, frozen=True):
     for itself."""
     asides: frozenset[str] = frozenset()
     """Names, spelt as in `names`, whose use matters and whose addresses do not."""
+    pointers: frozenset[str] = frozenset()
+    """Names, spelt as in `names`, of which it matters what addresses are called so: by PTR answers, and by answers that
+    give an address for such a name. That somebody asks for one does not."""
     paths: frozenset[tuple[str, str]] = frozenset()
     """(host, path prefix): requests in clear text to hosts that serve everything else too, so matched by path only."""
     ports: frozenset[int] = frozenset()
@@ -114,6 +117,7 @@ class Interest(msgspec.Struct, frozen=True):
         return Interest(
             names=self.names | other.names,
             asides=self.asides | other.asides,
+            pointers=self.pointers | other.pointers,
             paths=self.paths | other.paths,
             ports=self.ports | other.ports,
             networks=self.networks | other.networks,
@@ -220,6 +224,8 @@ class Lookout:
         self._counted: Counter[str] = Counter()
         self._names = _Names(interest.names)
         self._asides = _Names(interest.asides)
+        self.points = _Names(interest.pointers).hold
+        """Whether it matters that an address is called by a host name."""
         self._ports = interest.ports
         self._networks = _Networks(interest.networks, interest.marks)
         self._own_networks = _Networks(interest.networks) if interest.marks else self._networks
@@ -357,7 +363,7 @@ class Lookout:
         addresses = [address for address, _ in answer.addresses]
         ours = self._networks.hold(answer.server)
         if not addresses and not answer.ech:
-            return ours
+            return ours or any(map(self.points, answer.pointers))
         if self._names.hold(name):
             fresh = [address for address in addresses if address not in self.crowded]
             if len(self.addresses) + len(fresh) <= MOST_ADDRESSES:
@@ -377,7 +383,7 @@ class Lookout:
                 self.addresses.discard(address)
                 self.crowded.add(address)
                 del self._others[address]
-        return ours or bool(shared)
+        return ours or bool(shared) or self.points(name)
 
     def mask(self, host: str, uri: str, *, decoded: bool = False) -> str:
         """`uri` with the value of every credential-like query parameter replaced by `***`.

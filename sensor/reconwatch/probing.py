@@ -19,6 +19,7 @@ from msgspec import structs
 from reconwatch.catalog.world import Facts, Scanner, World
 from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, told_name
 from reconwatch.interest import Interest
+from reconwatch.reverse_names import Called, ReverseNames
 from reconwatch.sift import QTYPES, evidence_of, to_port, witness_kind
 from reconwatch.sightings import Actor, Bait, Evidence, Exposed, Indicated, Probe, Scanned, Sought, Target
 from reconwatch.site import Canary, Network, Site
@@ -43,15 +44,20 @@ _STATUS = re.compile(r"HTTP/1\.[01] ([1-5]\d\d)\b")
 RCODES = {0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED", 9: "NOTAUTH"}
 
 
-def interest_of(site: Site) -> Interest:
+def interest_of(site: Site, world: World | None = None) -> Interest:
     """What a site's owner needs to see of what is sent to his networks, and of his baits wherever they turn up.
 
-    Whom his proxies and balancers act for is what they say.
+    Whom his proxies and balancers act for is what they say; which addresses are called as crawlers are, DNS answers do.
     """
     baits = {kind: {bait.value for bait in site.canaries if bait.kind == kind} for kind in ("name", "address")}
     networks = {str(network) for network in site.owned.ranges} | baits["address"]
     relays = {str(network) for network in (*site.roles.proxies, *site.roles.balancers)}
-    return Interest(names=frozenset(baits["name"]), networks=frozenset(networks), relays=frozenset(relays))
+    return Interest(
+        names=frozenset(baits["name"]),
+        networks=frozenset(networks),
+        relays=frozenset(relays),
+        pointers=world.reverse_names() if world is not None and site.owned.ranges else frozenset(),
+    )
 
 
 class Probing:
@@ -73,7 +79,9 @@ class Probing:
         self._witnesses = Witnesses()
         self.one_input = False
         """There is nobody to tell an event a second time."""
-        self.scanned = lru_cache(maxsize=65_536)(self._scanned)
+        self._scanned = lru_cache(maxsize=65_536)(self._judged)
+        self.names = ReverseNames(lambda name: self._world.scanner_by_rdns(name) is not None)
+        """What crawlers' addresses are called, by the answers of all inputs."""
         self.exposed: dict[str, Exposed] = {}
         """Our names that certificates made known."""
         self._reverse = lru_cache(maxsize=4_096)(self._reversed)
@@ -174,7 +182,7 @@ class Probing:
             secondary=self._site.is_secondary(event.client),
             reverse=self._reverse(name) if name and name.endswith(".arpa") else None,
             agent=agent,
-            scanner=self.scanned(event.client, agent),
+            scanner=self.scanned(event.client, event.ts, agent),
             inside=self._site.is_inside(event.client),
             canaries=tuple(self._baits.touched(event)),
             exposed=self.exposed.get(name) if name else None,
@@ -201,10 +209,14 @@ class Probing:
         reason = trust.reason if trust is not None else None
         return Actor(ip=ip, role=self._site.roles_of(ip), trusted=reason, user=user)
 
-    def crawls(self, ip: str) -> bool:
-        """Whether an address is surely a known crawler's."""
-        scanned = self.scanned(ip, None)
+    def crawls(self, ip: str, ts: float) -> bool:
+        """Whether an address is surely a known crawler's at a time (UTC epoch seconds)."""
+        scanned = self.scanned(ip, ts)
         return scanned is not None and scanned.sure
+
+    def scanned(self, ip: str, ts: float, agent: str | None = None) -> Scanned | None:
+        """The crawler that an address is at a time (UTC epoch seconds), as far as anything says so."""
+        return self._scanned(ip, agent, self.names.at(ip, ts))
 
     def _reversed(self, name: str) -> Target | None:
         """What of ours a reverse name stands for; zones on octet or nibble borders may be a little wider than it."""
@@ -221,23 +233,26 @@ class Probing:
                 return Target("ip" if named.kind == "ip" else "range", named.value, str(owned))
         return None
 
-    def _scanned(self, ip: str, agent: str | None) -> Scanned | None:
-        """The crawler by its address, else by what it says of itself."""
+    def _judged(self, ip: str, agent: str | None, called: Called | None) -> Scanned | None:
+        """The crawler by its address, or by a name that its operator confirms; else by what it says of itself."""
         listed = self._world.scanner_of(ip)
+        named = self._world.scanner_by_rdns(called.name) if called is not None else None
         claimed = self._world.scanner_by_agent(agent) if agent else None
-        scanner = listed or claimed
+        confirmed = called is not None and called.confirmed
+        scanner = listed or (named if confirmed else None) or claimed or named
         if scanner is None:
             return None
-        by: list[Literal["range", "name", "agent"]] = []
-        if scanner is listed:
-            by.append("range")
-        if scanner is claimed:
-            by.append("agent")
-        return _as_scanned(scanner, tuple(by), sure=len(by) > 1 or (scanner is listed and not scanner.rented))
-
-
-def _as_scanned(scanner: Scanner, by: tuple[Literal["range", "name", "agent"], ...], *, sure: bool) -> Scanned:
-    return Scanned(scanner.id, scanner.name, scanner.operator, scanner.databases, scanner.kind, by, sure)
+        signs: tuple[tuple[Literal["range", "name", "agent"], Scanner | None], ...] = (
+            ("range", listed), ("name", named), ("agent", claimed),
+        )  # fmt: skip
+        by = tuple(sign for sign, found in signs if found is scanner)
+        confirmed = confirmed and "name" in by
+        return Scanned(
+            scanner.id, scanner.name, scanner.operator, scanner.databases, scanner.kind, by,
+            sure=confirmed or (scanner is listed and (len(by) > 1 or not scanner.rented)),
+            called=called.name if called is not None and "name" in by else None,
+            confirmed=confirmed,
+        )  # fmt: skip
 
 
 class Baits:

@@ -191,7 +191,17 @@ class Scanned(msgspec.Struct, frozen=True):
     by: tuple[Literal["range", "name", "agent"], ...]
     """What gave it away: a listed range, its reverse name, its user agent."""
     sure: bool
-    """A range of its own, or two signs that agree: an agent or a rented address alone can be anybody's."""
+    """A range of its own, a confirmed name, or a rented address and a second sign that agrees: a name, an agent or a
+    rented address alone can be anybody's."""
+    called: str | None = None
+    """The reverse name that gave it away, as far as an input shows it."""
+    confirmed: bool = False
+    """That name was seen to give the address back."""
+
+    @property
+    def known(self) -> bool:
+        """Whether anything but its own word says who it is: whoever holds an address writes its reverse name."""
+        return self.confirmed or "range" in self.by
 
 
 class Sought(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ import msgspec
 from reconwatch.events import AnyEvent, Certificate, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest
 from reconwatch.interest import Lookout, Passed
 from reconwatch.sources.certificates import authority, common_name, host_names, serial
-from reconwatch.sources.dns_codes import rcode_number, type_number
+from reconwatch.sources.dns_codes import PTR, pointed, rcode_number, type_number
 from reconwatch.sources.eve_flow import read_flow, service, tcp_facts, udp_facts
 from reconwatch.sources.eve_record import Dns, Http, Quic, Record, Resource, Tls
 from reconwatch.sources.jsonlines import NotJsonError, decoded, suspects
@@ -307,18 +307,21 @@ class Translator:
         addresses = _addresses(dns) if response else ()
         ech = response and any(isinstance(a.rdata, str) and "ech=" in a.rdata for a in dns.answers or ())
         rcode = rcode_number(dns.rcode) if response else None
-        if asked is not None and (addresses or ech or rcode is not None):
+        qtype = type_number(questions[0][1]) if questions else None
+        pointers = _pointers(dns) if response and qtype == PTR else ()
+        if asked is not None and (addresses or ech or pointers or rcode is not None):
             answer = DnsAnswer(
                 name=dns_name(asked),
                 addresses=addresses,
                 ech=ech,
-                qtype=type_number(questions[0][1]),
+                qtype=qtype,
+                pointers=pointers,
                 rcode=rcode,
                 records=len(dns.answers) if dns.answers is not None else 0 if dns.rdata is None else 1,
                 walked=any(each.rrtype in ("NSEC", "NSEC3") for each in dns.authorities or ()),
                 **facts,
             )
-            told.append(Told(answer, (_flow_of(answer), "answer", answer.name, addresses, dns.id), derived))
+            told.append(Told(answer, (_flow_of(answer), "answer", answer.name, addresses, pointers, dns.id), derived))
         return told
 
     def _tls(self, record: Record, *, derived: bool) -> list[Told]:
@@ -464,3 +467,14 @@ def _addresses(dns: Dns) -> tuple[tuple[str, float], ...]:
             if address is not None:
                 found.append((address, UNKNOWN_TTL if resource.ttl is None else resource.ttl))
     return tuple(found)
+
+
+def _pointers(dns: Dns) -> tuple[str, ...]:
+    """The names of the PTR answers, from where `_addresses` has its addresses."""
+    if dns.answers is not None:
+        names = [each.rdata for each in dns.answers if each.rrtype == "PTR"]
+    elif dns.grouped is not None:
+        names = dns.grouped.get("PTR", [])
+    else:
+        names = [dns.rdata] if dns.rrtype == "PTR" else []
+    return pointed(name for name in names if isinstance(name, str))

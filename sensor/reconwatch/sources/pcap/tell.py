@@ -59,6 +59,7 @@ class Answer(NamedTuple):
     addresses: tuple[tuple[str, float], ...] = ()
     ech: bool = False
     walked: bool = False
+    pointers: tuple[str, ...] = ()
 
 
 _PORT = re.compile(r":\d*$")
@@ -142,6 +143,15 @@ class Teller:
     def names(self, name: str) -> bool:
         """Whether a host name is one of interest."""
         return self._lookout.names(name)
+
+    def names_or_points(self, name: str) -> bool:
+        """Whether a host name is one of interest, or it matters which addresses are called so."""
+        return self._lookout.names(name) or self._lookout.points(name)
+
+    @property
+    def pointers(self) -> frozenset[str]:
+        """The names of which it matters what addresses are called so."""
+        return self._lookout.interest.pointers
 
     def ours(self, server: str) -> bool:
         """Whether everything that is sent to a server is wanted."""

@@ -9,6 +9,7 @@ from reconwatch.account import Account
 from reconwatch.events import AnyEvent, Certificate, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest
 from reconwatch.interest import Lookout
 from reconwatch.sources.certificates import authority, common_name, host_names, serial
+from reconwatch.sources.dns_codes import PTR, pointed
 from reconwatch.sources.spelling import (
     UNKNOWN_TTL,
     canonical,
@@ -96,9 +97,10 @@ class Teller:
                 addresses.append((address, UNKNOWN_TTL if ttl is None else ttl))
             elif answer and "ech=" in answer:
                 ech = True
-        if not addresses and not ech and row.rcode is None:
+        pointers = pointed(row.answers or ()) if row.qtype == PTR else ()
+        if not addresses and not ech and not pointers and row.rcode is None:
             return [query]
-        facts |= {"qtype": row.qtype, "rcode": row.rcode, "records": len(row.answers or ())}
+        facts |= {"qtype": row.qtype, "rcode": row.rcode, "records": len(row.answers or ()), "pointers": pointers}
         return [query, DnsAnswer(name=name, addresses=tuple(addresses), ech=ech, **facts)]
 
     def _ssl(self, row: Row, facts: dict[str, Any]) -> list[AnyEvent]:
