@@ -17,7 +17,7 @@ from reconwatch.detectors.corroborating import corroborated
 from reconwatch.detectors.joining import Joining
 from reconwatch.detectors.runner import Runner
 from reconwatch.detectors.scans import Scans
-from reconwatch.events import AnyEvent, Certificate, Connection, DnsAnswer
+from reconwatch.events import AnyEvent, Certificate, Connection, DnsAnswer, Presented
 from reconwatch.interest import Interest
 from reconwatch.meet import Meet
 from reconwatch.notices import Finding
@@ -82,6 +82,8 @@ class Assembly:
         """Where an event goes on; a connection from outside is counted among the contacts here."""
         if isinstance(event, Certificate):
             return Way.CERTIFICATE
+        if isinstance(event, Presented):
+            return self._presented(event)
         if self.probing.comes_to_us(event):
             known = self.probing.knows(event.client)
             if self.probing.from_outside(event, known):
@@ -91,6 +93,14 @@ class Assembly:
         if isinstance(event, DnsAnswer):
             self.probing.names.learn(event)
         return Way.BOTH if self.probing.touches_bait(event) or self.is_listed(event) else Way.LOOKUP
+
+    def _presented(self, event: Presented) -> Way:
+        """Of certificates that our servers showed, those shown to strangers go on."""
+        if event.server is None:
+            self.probing.describe(event)
+            return Way.NOWHERE
+        outside = self.probing.comes_to_us(event) and self.probing.from_outside(event, self.probing.knows(event.client))
+        return Way.PROBE if outside else Way.NOWHERE
 
     def by_name(self, before: float = inf) -> Iterator[Connection]:
         """What connections of a day tell of addresses that turned out to be called as crawlers are.

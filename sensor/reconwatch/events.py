@@ -148,7 +148,31 @@ class Certificate(Event, frozen=True, gc=False, tag="certificate"):
     """A log holds it; else somebody was seen to be sent it."""
 
 
-AnyEvent = DnsQuery | DnsAnswer | Hello | HttpRequest | WhoisQuery | Connection | Certificate
+class Presented(Event, frozen=True, gc=False, tag="presented"):
+    """A server showed its certificate in a handshake, in the clear as up to TLS 1.2; what no input says of it is None.
+
+    Zeek says in one log that, and in another what certificate: of the latter `client` is "" and `server` None, and
+    `key` ties the two.
+    """
+
+    kind: ClassVar[str] = "presented"
+    key: str | None = None
+    """What the source calls the certificate by: a fingerprint, or the number of a file."""
+    subject: str | None = None
+    """Its common name."""
+    issuer: str | None = None
+    """As in `Certificate`."""
+    serial: str | None = None
+    """As in `Certificate`."""
+    own: bool = False
+    """Its owner signed it."""
+    names: tuple[str, ...] = ()
+    """As in `Certificate`."""
+    sha256: str | None = None
+    """Its fingerprint, lower-case hexadecimal."""
+
+
+AnyEvent = DnsQuery | DnsAnswer | Hello | HttpRequest | WhoisQuery | Connection | Certificate | Presented
 
 
 def told_name(event: Event) -> str | None:

@@ -17,7 +17,17 @@ from urllib.parse import unquote
 
 import msgspec
 
-from reconwatch.events import Certificate, Connection, DnsAnswer, DnsQuery, Event, Hello, HttpRequest, WhoisQuery
+from reconwatch.events import (
+    Certificate,
+    Connection,
+    DnsAnswer,
+    DnsQuery,
+    Event,
+    Hello,
+    HttpRequest,
+    Presented,
+    WhoisQuery,
+)
 
 MASK = "***"
 
@@ -96,8 +106,7 @@ class Interest(msgspec.Struct, frozen=True):
     asides: frozenset[str] = frozenset()
     """Names, spelt as in `names`, whose use matters and whose addresses do not."""
     pointers: frozenset[str] = frozenset()
-    """Names, spelt as in `names`, of which it matters what addresses are called so: by PTR answers, and by answers that
-    give an address for such a name. That somebody asks for one does not."""
+    """Names, spelt as in `names`, that matter where an answer calls an address so, or gives an address for one."""
     paths: frozenset[tuple[str, str]] = frozenset()
     """(host, path prefix): requests in clear text to hosts that serve everything else too, so matched by path only."""
     ports: frozenset[int] = frozenset()
@@ -310,7 +319,7 @@ class Lookout:
                 return self.wants_hello(name, server)
             case HttpRequest(host=host, uri=uri, server=server):
                 return self.wants_request(host, uri, server)
-            case Certificate(server=server):
+            case Certificate(server=server) | Presented(server=server):
                 # Of what nobody was seen to send all: logs of certificates are short, and say whom else they resemble.
                 return server is None or self._own_networks.hold(server)
         return False

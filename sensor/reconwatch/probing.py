@@ -17,11 +17,23 @@ from typing import Any, Literal
 from msgspec import structs
 
 from reconwatch.catalog.world import Facts, Scanner, World
-from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, told_name
+from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, Presented, told_name
 from reconwatch.interest import Interest
 from reconwatch.reverse_names import Called, ReverseNames
 from reconwatch.sift import QTYPES, evidence_of, to_port, witness_kind
-from reconwatch.sightings import Actor, Bait, Evidence, Exposed, Indicated, Probe, Scanned, Sought, Target
+from reconwatch.sightings import (
+    Actor,
+    Bait,
+    Evidence,
+    Exposed,
+    Identity,
+    Indicated,
+    Probe,
+    Scanned,
+    Shown,
+    Sought,
+    Target,
+)
 from reconwatch.site import Canary, Network, Site
 from reconwatch.targets import unreversed
 from reconwatch.visits import Witnessed
@@ -33,6 +45,12 @@ REPLYING = frozenset({*range(1, 1024), 1434, 1900, 3283, 3478, 3702, 5353, 5683,
 
 EPHEMERAL = 32_768
 """Ports from here on are those of clients (Linux; others begin higher)."""
+
+MOST_DESCRIBED = 50_000
+"""Certificates that are kept, at 500 bytes: all that Zeek saw in a day, ours and others'."""
+
+MOST_LETTERS = 128
+"""Of a name in a certificate, which its owner chooses; a common name has 64 at most (X.520)."""
 
 WATCHED_BEFORE = 3600.0
 """Seconds for which a name went unvisited before it is said to have been unknown."""
@@ -82,6 +100,7 @@ class Probing:
         self._scanned = lru_cache(maxsize=65_536)(self._judged)
         self.names = ReverseNames(lambda name: self._world.scanner_by_rdns(name) is not None)
         """What crawlers' addresses are called, by the answers of all inputs."""
+        self._described: dict[str, Presented] = {}
         self.exposed: dict[str, Exposed] = {}
         """Our names that certificates made known."""
         self._reverse = lru_cache(maxsize=4_096)(self._reversed)
@@ -156,17 +175,55 @@ class Probing:
                 self.exposed[name] = structs.replace(exposed, watched=True)
 
     def probes(self, events: Iterable[AnyEvent]) -> Iterator[Probe]:
-        """The probes among events, each once however many inputs told it."""
-        if self.one_input:
-            yield from map(self.probe, events)
-            return
+        """The probes among events, each once however many inputs told it; of certificates those shown to crawlers."""
         for event in events:
+            if isinstance(event, Presented):
+                if self.scanned(event.client, event.ts) is not None:
+                    yield self.probe(event)  # shown twice is shown: nobody counts it
+                continue
+            if self.one_input:
+                yield self.probe(event)
+                continue
             self._witnesses.forget(event.ts)
             if self._witnesses.observe(event, "") is not None:
                 yield self.probe(event)
 
+    def describe(self, event: Presented) -> None:
+        """Take what a certificate says that servers show by its `key` only."""
+        if event.key is not None and len(self._described) < MOST_DESCRIBED:
+            self._described.setdefault(event.key, event)
+
+    def _shown(self, event: Presented) -> Shown:
+        said = self._described.get(event.key or "", event)
+        subject = (said.subject or event.subject or "".join(said.names[:1]))[:MOST_LETTERS]
+        issuer = (said.issuer or event.issuer or "")[:MOST_LETTERS]
+        described = bool(subject or issuer or said.serial)
+        sha256 = said.sha256 or event.sha256
+        identity = Identity(
+            subject, issuer, (said.serial or "")[:MOST_LETTERS], said.own, "" if described else sha256 or ""
+        )
+        return Shown(identity, said.names, sha256)
+
+    def _certificate(self, event: Presented) -> Probe:
+        """A certificate that was shown: whoever it was shown to did no more than its hello did."""
+        return Probe(
+            ts=event.ts,
+            actor=self.actor(event.client, event.ts, event.user),
+            server=event.server,
+            port=event.server_port,
+            asset=self._site.owned_range(event.server) if event.server is not None else None,
+            kind=event.kind,
+            evidence=_evidence(event),
+            proto="tcp",
+            scanner=self.scanned(event.client, event.ts),
+            inside=self._site.is_inside(event.client),
+            certificate=self._shown(event),
+        )
+
     def probe(self, event: AnyEvent) -> Probe:
         """The probe that an event is."""
+        if isinstance(event, Presented):
+            return self._certificate(event)
         name = told_name(event)
         agent = event.user_agent if isinstance(event, HttpRequest) else None
         return Probe(

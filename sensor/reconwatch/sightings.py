@@ -204,6 +204,42 @@ class Scanned(msgspec.Struct, frozen=True):
         return self.confirmed or "range" in self.by
 
 
+class Identity(msgspec.Struct, frozen=True, order=True):
+    """What tells certificates apart, and every input has of one that it describes; what is not told is ""."""
+
+    subject: str
+    """Its common name; the first of its names, if it has none."""
+    issuer: str
+    serial: str
+    own: bool
+    """Its owner signed it."""
+    sha256: str
+    """Only of one that no input describes."""
+
+    @property
+    def is_described(self) -> bool:
+        """Whether any input says more of it than that it was there."""
+        return bool(self.subject or self.issuer or self.serial)
+
+    @property
+    def in_words(self) -> str:
+        """As it stands in a sentence."""
+        if not self.is_described:
+            return f"a certificate that no input describes (SHA-256 {self.sha256 or 'unknown'})"
+        by = "self-signed" if self.own else f"issued by {self.issuer}" if self.issuer else ""
+        number = f"serial {self.serial}" if self.serial else ""
+        more = ", ".join(filter(None, (by, number)))
+        return f"the certificate of {self.subject or 'nobody'}{f' ({more})' if more else ''}"
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """A certificate that a server of ours showed."""
+
+    identity: Identity
+    names: tuple[str, ...] = ()
+    sha256: str | None = None
+
+
 class Sought(msgspec.Struct, frozen=True):
     """A path of the catalog that a request asks for."""
 
@@ -295,6 +331,8 @@ class Probe(msgspec.Struct, frozen=True, tag_field="type", tag="probe"):
     status: int | None = None
     banner: str | None = None
     """Of a connection: the first words of the server."""
+    certificate: Shown | None = None
+    """Of a handshake: what the server showed."""
     scanner: Scanned | None = None
     tool: str | None = None
     """Name of a scanning client that it gives away, by user agent or by path."""

@@ -13,7 +13,7 @@ from reconwatch.detectors.keyed import with_users
 from reconwatch.detectors.probed import Probed, ProbeDetector, Words, prober
 from reconwatch.notices import Finding, Reason
 from reconwatch.prose import counted, shortened
-from reconwatch.sightings import Actor, Probe
+from reconwatch.sightings import Actor, Identity, Probe
 from reconwatch.touched import doors_in_words, touched
 from reconwatch.windows import DAY, keep_smallest, window_start
 
@@ -55,6 +55,8 @@ class Crawl(Probed):
     """(port, HTTP status)."""
     conversations: int = 0
     """Of listed crawlers: of others each contact is known once, however often they came."""
+    shown: list[tuple[int, Identity]] = msgspec.field(default_factory=list)
+    """(port, certificate) of handshakes."""
     agents: bool = False
     """A user agent said who it is."""
     called: list[tuple[str, bool]] = msgspec.field(default_factory=list)
@@ -108,6 +110,10 @@ class ScannerCrawl(ProbeDetector[Crawl]):
         assert scanner is not None
         assert found is not None
         assert probe.server is not None
+        if probe.certificate is not None:
+            # What came with a hello, which tells all the rest.
+            keep_smallest(state.shown, (found.door, probe.certificate.identity), MOST_NAMES)
+            return
         state.gather(probe)
         state.name, state.kind, state.databases = scanner.name, scanner.kind, scanner.databases
         state.techniques.add(SCAN_DATABASES if scanner.kind == "database" else ACTIVE_SCANNING)
@@ -207,10 +213,22 @@ def _reasons(state: Crawl) -> Iterable[Reason]:
     yield from _names_told(state)
     if received := _received(state):
         yield Reason(0, received)
+    if shown := _certificates(state):
+        yield Reason(0, f"was shown {shown}")
     if state.nameless:
         yield Reason(0, f"asked for no name at {len(state.nameless)} of our addresses")
     if state.names:
         yield Reason(0, f"knows our names: asked for {shortened(state.names)}")
+
+
+def _certificates(state: Crawl) -> str:
+    """What it was shown; of a port at which one certificate is known, those that no input describes are no news."""
+    described = {door for door, identity in state.shown if identity.is_described}
+    doors: dict[Identity, list[int]] = {}
+    for door, identity in state.shown:
+        if identity.is_described or door not in described:
+            doors.setdefault(identity, []).append(door)
+    return ", ".join(f"{identity.in_words} at {doors_in_words(sorted(at))}" for identity, at in sorted(doors.items()))
 
 
 def _calls(state: Crawl) -> list[str]:

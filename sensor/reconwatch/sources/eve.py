@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from reconwatch.events import AnyEvent, Certificate, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest
+from reconwatch.events import AnyEvent, Certificate, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, Presented
 from reconwatch.interest import Lookout, Passed
 from reconwatch.sources.certificates import authority, common_name, host_names, serial
 from reconwatch.sources.dns_codes import PTR, pointed, rcode_number, type_number
@@ -23,7 +23,7 @@ from reconwatch.sources.spelling import UNKNOWN_TTL, canonical, dns_name, epoch,
 
 HOLDS: dict[str, frozenset[str]] = {
     "dns": frozenset({"dns", "answer"}),
-    "tls": frozenset({"tls", "certificate"}),
+    "tls": frozenset({"tls", "certificate", "presented"}),
     "quic": frozenset({"tls"}),
     "http": frozenset({"http", "tls"}),
     "flow": frozenset({"conn"}),
@@ -40,6 +40,8 @@ class Outline(msgspec.Struct, gc=False):
     event_type: str | None = None
 
 
+_OF_ENDS = ("client", "client_port", "server", "server_port", "source", "input", "uid")
+"""What two events of one record have in common, but for their time."""
 _NAME_SERVERS = frozenset({53, 853})
 _OTHER_NAME_SERVICES = frozenset({137, 5353, 5355})
 _READ = frozenset({"alert", "dns", "flow", "http", "quic", "stats", "tls"})
@@ -336,22 +338,26 @@ class Translator:
             **self._facts(record, *_sides(record)),
         )
         told = [Told(hello, (_flow_of(hello), "tls", hello.name), derived)]
-        certificate = self._certificate(tls, hello)
+        ends = {field: getattr(hello, field) for field in _OF_ENDS}
+        certificate = self._certificate(tls, ends)
         if certificate is not None:
             told.append(Told(certificate, (_flow_of(hello), "certificate", certificate.serial), derived))
+        if tls.issuerdn is not None or tls.subject is not None:
+            name = common_name(tls.subject)
+            presented = Presented(
+                ts=hello.ts, subject=name, issuer=authority(tls.issuerdn), serial=serial(tls.serial),
+                own=tls.issuerdn == tls.subject, names=host_names((*(tls.subjectaltname or ()), name)), **ends,
+            )  # fmt: skip
+            told.append(Told(presented, (_flow_of(hello), "presented", presented.serial), derived))
         return told
 
-    def _certificate(self, tls: Tls, hello: Hello) -> Certificate | None:
+    def _certificate(self, tls: Tls, ends: dict[str, Any]) -> Certificate | None:
         """The certificate that the server sent, up to TLS 1.2; what it signed itself is in no log."""
         names = host_names((*(tls.subjectaltname or ()), common_name(tls.subject)))
         since = epoch(tls.notbefore or "")
         if not names or since is None or tls.issuerdn is None or tls.issuerdn == tls.subject:
             return None
-        return Certificate(
-            ts=since, client=hello.client, client_port=hello.client_port, server=hello.server,
-            server_port=hello.server_port, source=hello.source, input=hello.input, uid=hello.uid, names=names,
-            issuer=authority(tls.issuerdn), serial=serial(tls.serial),
-        )  # fmt: skip
+        return Certificate(ts=since, names=names, issuer=authority(tls.issuerdn), serial=serial(tls.serial), **ends)
 
     def _quic(self, record: Record, quic: Quic, *, derived: bool) -> list[Told]:
         if not quic.sni:
