@@ -99,6 +99,8 @@ class HttpRequest(Event, frozen=True, gc=False, tag="http"):
     version: str | None = None
     status: int | None = None
     """Of the response, where the source knows it by the time it tells the request."""
+    sni: str | None = None
+    """The name in the hello that it came behind, where who ends TLS logs both; lower-case, without the root dot."""
 
 
 class WhoisQuery(Event, frozen=True, gc=False, tag="whois"):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, lru_cache
 from ipaddress import ip_address, ip_network
@@ -17,6 +18,7 @@ from typing import Any, Literal
 from msgspec import structs
 
 from reconwatch.catalog.world import Facts, Scanner, World
+from reconwatch.domains import registrable
 from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, Presented, told_name
 from reconwatch.interest import Interest
 from reconwatch.reverse_names import Called, ReverseNames
@@ -35,6 +37,7 @@ from reconwatch.sightings import (
     Target,
 )
 from reconwatch.site import Canary, Network, Site
+from reconwatch.sources.spelling import canonical
 from reconwatch.targets import unreversed
 from reconwatch.visits import Witnessed
 from reconwatch.witnesses import Witnesses
@@ -45,6 +48,9 @@ REPLYING = frozenset({*range(1, 1024), 1434, 1900, 3283, 3478, 3702, 5353, 5683,
 
 EPHEMERAL = 32_768
 """Ports from here on are those of clients (Linux; others begin higher)."""
+
+MOST_GREETINGS = 20_000
+"""Flows whose hello is remembered, at 200 bytes."""
 
 MOST_DESCRIBED = 50_000
 """Certificates that are kept, at 500 bytes: all that Zeek saw in a day, ours and others'."""
@@ -100,6 +106,7 @@ class Probing:
         self._scanned = lru_cache(maxsize=65_536)(self._judged)
         self.names = ReverseNames(lambda name: self._world.scanner_by_rdns(name) is not None)
         """What crawlers' addresses are called, by the answers of all inputs."""
+        self._greetings = Greetings()
         self._described: dict[str, Presented] = {}
         self.exposed: dict[str, Exposed] = {}
         """Our names that certificates made known."""
@@ -177,6 +184,7 @@ class Probing:
     def probes(self, events: Iterable[AnyEvent]) -> Iterator[Probe]:
         """The probes among events, each once however many inputs told it; of certificates those shown to crawlers."""
         for event in events:
+            self._greetings.note(event)
             if isinstance(event, Presented):
                 if self.scanned(event.client, event.ts) is not None:
                     yield self.probe(event)  # shown twice is shown: nobody counts it
@@ -244,8 +252,29 @@ class Probing:
             canaries=tuple(self._baits.touched(event)),
             exposed=self.exposed.get(name) if name else None,
             indicators=self._indicated(event),
+            fronted=self._fronted(event) if isinstance(event, HttpRequest) else None,
             **(self._asked(event) if isinstance(event, HttpRequest) else _facts(event)),
         )
+
+    def _fronted(self, event: HttpRequest) -> str | None:
+        """The name in the hello of a request, if it belongs to somebody else than its host.
+
+        Of one domain, or both ours, they are what a certificate of several names allows (RFC 9113 section 9.1.1).
+        """
+        sni, host = event.sni or self._greetings.of(event), event.host.rstrip(".")
+        if not sni or "." not in sni or not host or sni == host:
+            return None
+        if canonical(host) is not None or canonical(sni) is not None:
+            return None
+        ours = [self._site.owned_domain(name) is not None for name in (sni, host)]
+        if all(ours):
+            return None
+        ends = [name.split(".")[-2:] for name in (sni, host)]
+        if ends[0][-1] != ends[1][-1]:
+            return sni
+        # Who asks chooses both names: the list of suffixes is read for our own top-level domains only.
+        alike = registrable(sni) == registrable(host) if any(ours) else ends[0] == ends[1]
+        return None if alike else sni
 
     def _asked(self, event: HttpRequest) -> dict[str, Any]:
         """What a request tells of its client beside what it says itself; fields of `Probe`."""
@@ -310,6 +339,32 @@ class Probing:
             called=called.name if called is not None and "name" in by else None,
             confirmed=confirmed,
         )  # fmt: skip
+
+
+class Greetings:
+    """Names of hellos, by flow: a request behind one in the same flow was decrypted by whoever logs it.
+
+    Only engines that name flows are believed: the ends of one are used again. Zeek's two logs are two inputs, so the
+    name of a flow and its ends have to do.
+    """
+
+    def __init__(self) -> None:
+        self._names: OrderedDict[tuple[str | int | None, ...], str] = OrderedDict()
+
+    def note(self, event: AnyEvent) -> None:
+        """Take an event, in order of time; a CONNECT is no hello."""
+        if isinstance(event, Hello) and event.uid is not None and event.name and event.transport != "connect":
+            self._names[_flow(event)] = event.name.rstrip(".")
+            if len(self._names) > MOST_GREETINGS:
+                self._names.popitem(last=False)
+
+    def of(self, event: HttpRequest) -> str | None:
+        """The name of the hello that came before a request in its flow."""
+        return None if event.uid is None else self._names.get(_flow(event))
+
+
+def _flow(event: AnyEvent) -> tuple[str | int | None, ...]:
+    return event.uid, event.client, event.client_port, event.server, event.server_port
 
 
 class Baits:

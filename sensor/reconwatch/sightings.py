@@ -328,6 +328,8 @@ class Probe(msgspec.Struct, frozen=True, tag_field="type", tag="probe"):
     method: str | None = None
     uri: str | None = None
     agent: str | None = None
+    fronted: str | None = None
+    """Of a request: the name in its hello, if that belongs to somebody else than its host."""
     status: int | None = None
     banner: str | None = None
     """Of a connection: the first words of the server."""
