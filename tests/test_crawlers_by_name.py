@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
@@ -17,9 +17,11 @@ from reconwatch.catalog import Catalog
 from reconwatch.catalog.load import load, load_world
 from reconwatch.catalog.world import Facts, Scanner, World, with_table
 from reconwatch.events import DnsAnswer
+from reconwatch.live import Live
 from reconwatch.notices import Notice
 from reconwatch.pipeline import Replay
 from reconwatch.reverse_names import Called, ReverseNames, reversed_address
+from reconwatch.sources.live import Chunk
 from tests.sources.pcap.wire import ACK, SYN, Talk, Timed, name, pcap, question, record, response, udp
 from tests.sources.pcap.wire import START as CAPTURED
 from tests.sources.test_zeek import header
@@ -268,6 +270,32 @@ def test_who_resolves_the_names_of_visitors_looked_nothing_up(tmp_path: Path) ->
     }
 
 
+def live_run(path: Path, cuts: int) -> Iterator[Notice]:
+    """The crawls that a service tells of an EVE log, stopped and gone on with at each of some cuts."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    live, offset = Live(Catalog([]), SITE, WORLD), 0
+    for start in range(0, len(lines), max(1, len(lines) // cuts)):
+        piece = lines[start : start + max(1, len(lines) // cuts)]
+        data = b"".join(piece)
+        live.read(Chunk("eve.json", "eve.json", data, offset, start + 1, lines[0], last=piece[-1] is lines[-1]))
+        offset += len(data)
+        yield from live.notices()
+        state, live = live.state(), Live(Catalog([]), SITE, WORLD)
+        live.restore(state)
+    yield from live.finish()
+
+
+@pytest.mark.parametrize("cuts", [1, 2, 9])
+@pytest.mark.parametrize("first", [-600, 600])
+def test_a_service_tells_the_same_crawl_in_the_end(tmp_path: Path, cuts: int, first: float) -> None:
+    story = [*CRAWL, called(first, CRAWLER, "a.shodan.io"), given(first, "a.shodan.io", CRAWLER)]
+    eve(3)(sorted(story, key=lambda step: step.after), tmp_path)
+    log = tmp_path / "eve.json"
+    said = [notice for notice in live_run(log, cuts) if notice.note == "Scanner_Crawl"]
+    (replayed,) = Replay([log], Catalog([]), SITE, WORLD).notices()
+    assert (said[-1].row, said[-1].msg) == (replayed.row, replayed.msg)
+
+
 # The names by themselves
 
 
@@ -298,6 +326,12 @@ def test_an_answer_is_taken_to_be_true_for_a_day_before_and_after() -> None:
     names = learned([pointer(CRAWLER, "a.shodan.io", at=day * 86_400) for day in (10, 12, 20)])
     valid = [hour / 2 for hour in range(50) if names.at(CRAWLER, hour / 2 * 86_400) is not None]
     assert valid == [9, 9.5, 10, 10.5, 11, 11.5, 12, 12.5, 13, 19, 19.5, 20, 20.5, 21]
+
+
+def test_what_was_true_long_ago_is_let_go() -> None:
+    names = learned([pointer(CRAWLER, "a.shodan.io"), pointer("9.9.9.8", "b.shodan.io", at=5 * 86_400)])
+    names.forget(3 * 86_400)
+    assert names.called() == ["9.9.9.8"]
 
 
 def test_which_names_are_kept_does_not_depend_on_their_order(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,7 +108,7 @@ class Assembly:
         When they came they were strangers' and counted as contacts only; to be asked once for the days that are over by
         `before`, as long as they are kept.
         """
-        for ip in self.probing.names.called():
+        for ip in self.probing.names.called() if self.contacts.has_closing(before) else ():
             if self.probing.knows(ip):
                 continue  # what it did was told
             for contact in self.contacts.of(ip, before):

@@ -17,17 +17,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from reconwatch.events import (
-    Certificate,
-    Connection,
-    DnsAnswer,
-    DnsQuery,
-    Event,
-    Hello,
-    HttpRequest,
-    Presented,
-    WhoisQuery,
-)
+from reconwatch.events import Connection, DnsAnswer, DnsQuery, Event, Hello, HttpRequest, WhoisQuery
 
 MASK = "***"
 
@@ -319,7 +309,7 @@ class Lookout:
                 return self.wants_hello(name, server)
             case HttpRequest(host=host, uri=uri, server=server):
                 return self.wants_request(host, uri, server)
-            case Certificate(server=server) | Presented(server=server):
+            case Event(kind="certificate" | "presented", server=server):
                 # Of what nobody was seen to send all: logs of certificates are short, and say whom else they resemble.
                 return server is None or self._own_networks.hold(server)
         return False

@@ -224,11 +224,15 @@ class Live:
         if ts // DAY * DAY > self._day:
             self._day = ts // DAY * DAY
             self._lookout.age()
+            self.rooms.probing.names.forget(self._day - DAY - LATENESS)
             self._findings += self.rooms.publications.flush()
 
     def _close_windows(self, before: float) -> None:
         rooms = self.rooms
         self._closed = before
+        for event in rooms.by_name(before):
+            for probe in rooms.probing.probes((event,)):
+                self._observe(rooms.probes, probe)
         closing = list(
             chain(
                 rooms.lookups.advance(before),
@@ -317,6 +321,7 @@ class Live:
         rooms = self.rooms
         return {
             "live": self, "desk": self._desk, "lookout": self._lookout, "meet": rooms.meet, "probing": rooms.probing,
+            "names": rooms.probing.names,
             "contacts": rooms.contacts, "lookups": rooms.lookups, "probes": rooms.probes,
             "publications": rooms.publications, "joining": rooms.joining,
         }  # fmt: skip

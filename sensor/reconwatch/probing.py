@@ -53,7 +53,7 @@ MOST_GREETINGS = 20_000
 """Flows whose hello is remembered, at 200 bytes."""
 
 MOST_DESCRIBED = 50_000
-"""Certificates that are kept, at 500 bytes: all that Zeek saw in a day, ours and others'."""
+"""Certificates that are kept, at 500 bytes: more than Zeek sees in a day, ours and others', of which it tells each."""
 
 MOST_LETTERS = 128
 """Of a name in a certificate, which its owner chooses; a common name has 64 at most (X.520)."""
@@ -87,7 +87,7 @@ def interest_of(site: Site, world: World | None = None) -> Interest:
 class Probing:
     """A function of event, catalog and site. Events come in order of time."""
 
-    KEPT = ("_witnesses", "exposed")
+    KEPT = ("_witnesses", "_greetings", "_described", "exposed")
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class Probing:
         self.names = ReverseNames(lambda name: self._world.scanner_by_rdns(name) is not None)
         """What crawlers' addresses are called, by the answers of all inputs."""
         self._greetings = Greetings()
-        self._described: dict[str, Presented] = {}
+        self._described: OrderedDict[str, Presented] = OrderedDict()
         self.exposed: dict[str, Exposed] = {}
         """Our names that certificates made known."""
         self._reverse = lru_cache(maxsize=4_096)(self._reversed)
@@ -198,8 +198,11 @@ class Probing:
 
     def describe(self, event: Presented) -> None:
         """Take what a certificate says that servers show by its `key` only."""
-        if event.key is not None and len(self._described) < MOST_DESCRIBED:
-            self._described.setdefault(event.key, event)
+        if event.key is not None:
+            self._described[event.key] = event
+            self._described.move_to_end(event.key)
+            if len(self._described) > MOST_DESCRIBED:
+                self._described.popitem(last=False)
 
     def _shown(self, event: Presented) -> Shown:
         said = self._described.get(event.key or "", event)

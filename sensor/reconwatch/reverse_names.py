@@ -38,6 +38,8 @@ class Called(NamedTuple):
 class ReverseNames:
     """Answers in, names out."""
 
+    KEPT = ("_names", "_largest")
+
     def __init__(self, matters: Callable[[str], bool]) -> None:
         """`matters`: whether a name is one of interest; others are not kept."""
         self._matters = lru_cache(maxsize=4_096)(matters)
@@ -54,6 +56,18 @@ class ReverseNames:
         for ip, _ in answer.addresses if self._matters(answer.name) else ():
             if (known := self._known(ip, answer.name)) is not None:
                 known.gives.add(answer.ts)
+
+    def forget(self, before: float) -> None:
+        """Let go of what was true only before a time (UTC epoch seconds): a run may take years."""
+        for ip, names in list(self._names.items()):
+            for text, name in list(names.items()):
+                name.points.forget(before)
+                name.gives.forget(before)
+                if not (name.points or name.gives):
+                    del names[text]
+            if not names:
+                del self._names[ip]
+        self._largest = None
 
     def called(self) -> list[str]:
         """The addresses that PTR answers gave a name, sorted."""
@@ -112,6 +126,9 @@ class _Spans:
             else:
                 apart.append(span)
         self._spans = sorted((*apart, (first, last)))[:MOST_SPANS]
+
+    def forget(self, before: float) -> None:
+        self._spans = [span for span in self._spans if span[1] + LASTS >= before]
 
     def cover(self, ts: float) -> bool:
         return any(first - LASTS <= ts <= last + LASTS for first, last in self._spans)

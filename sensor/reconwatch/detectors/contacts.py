@@ -320,6 +320,10 @@ class Contacts:
             if day is not None and seen is not None:
                 yield day, key, seen
 
+    def has_closing(self, before: float) -> bool:
+        """Whether there are days that are over by `before` and were not closed yet."""
+        return any(start + DAY <= before for start in self._days)
+
     def of(self, ip: str, before: float = math.inf) -> Iterator[Contacted]:
         """What an address did on days that are over by `before`, as far as it is still kept contact by contact.
 
