@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from reconwatch import exposure
 from reconwatch.cli import main
 from reconwatch.exposure import Exposure, Exposures
-from reconwatch.sightings import Probe, Scanned
+from reconwatch.sightings import Identity, Probe, Scanned, Shown
 from reconwatch.sinks.exposure import write_exposures
 from tests.conftest import ROOT, SHARED
 from tests.story import NOON, probe
@@ -194,15 +194,18 @@ def test_jsonl_has_null_for_what_is_not_known() -> None:
         "ports": [{
             "proto": "icmp", "port": None, "first": "2026-11-24T12:00:00.000000Z",
             "last": "2026-11-24T12:00:00.000000Z", "opened": None, "answered": True, "http_statuses": None,
-            "banners": None, "server_names": None,
+            "banners": None, "server_names": None, "certificates": None,
         }],
     }  # fmt: skip
 
 
 def test_the_page_of_outputs_explains_every_field() -> None:
     page = (ROOT / "docs" / "output.md").read_text().partition("## exposure")[2]
-    record = json.loads(written("jsonl", opening()))
-    assert [name for name in (*record, *record["ports"][0]) if f"`{name}`" not in page] == []
+    identity = Identity("www.acme-widgets.com", "", "0A", own=True, sha256="")
+    shown = probe(0, kind="presented", client=CRAWLER, scanner=SHODAN, proto="tcp", certificate=Shown(identity))
+    record = json.loads(written("jsonl", opening(), shown))
+    (port,) = record["ports"]
+    assert [name for name in (*record, *port, *port["certificates"][0]) if f"`{name}`" not in page] == []
 
 
 # The command
@@ -281,5 +284,9 @@ def test_every_input_shows_what_both_databases_collected(each: str) -> None:
         )
         assert answered[80]["server_names"] == [one["address"]]
         assert answered[443]["server_names"] == []
+        assert answered[80]["certificates"] is None
+        (shown,) = answered[443]["certificates"]
+        assert (shown["subject"], shown["self_signed"]) == ("www.acme-widgets.com", True)
+        assert shown["serial"] == "357513CDD057FE254C72E4F9284F35145467203"
         silent = [port["port"] for port in one["ports"] if port["answered"] is False]
         assert silent == ([] if one["name"] == "Censys" else [21, 22, 23, 8080, 8443, 9200])

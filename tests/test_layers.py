@@ -28,6 +28,7 @@ ROOMS = [
     {"witnesses"},
     {"meet", "blindness"},
     {"sift"},
+    {"reverse_names"},
     {"probing", "published"},
     {"windows", "touched"},
     {"exposure"},

@@ -74,7 +74,7 @@ def test_without_it_nothing_is_said(write: Callable[[str], Path]) -> None:
      " that holds it"),
     ("files: a, format: haproxy, fields: {host: x}", "host: 'x' is not the number of a column; write host: 1 for the"
      " first"),
-    ("files: a, format: combined, fields: {user: 1}", "no field 'user'; known are host, user_agent, forwarded"),
+    ("files: a, format: combined, fields: {user: 1}", "no field 'user'; known are host, user_agent, forwarded, sni"),
 ])  # fmt: skip
 def test_what_is_wrong_is_told_with_its_line_and_what_to_write(
     write: Callable[[str], Path], item: str, message: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import Enum
+from math import inf
 from typing import TYPE_CHECKING
 
 from reconwatch.catalog import Catalog
@@ -16,7 +17,7 @@ from reconwatch.detectors.corroborating import corroborated
 from reconwatch.detectors.joining import Joining
 from reconwatch.detectors.runner import Runner
 from reconwatch.detectors.scans import Scans
-from reconwatch.events import AnyEvent, Certificate, Connection
+from reconwatch.events import AnyEvent, Certificate, Connection, DnsAnswer, Presented
 from reconwatch.interest import Interest
 from reconwatch.meet import Meet
 from reconwatch.notices import Finding
@@ -67,7 +68,7 @@ class Assembly:
     @property
     def interest(self) -> Interest:
         """What to look for."""
-        interest = self.catalog.interest() | self.watched.interest() | interest_of(self.site)
+        interest = self.catalog.interest() | self.watched.interest() | interest_of(self.site, self.world)
         return interest | self.intelligence.interest() if self.intelligence else interest
 
     @property
@@ -81,13 +82,44 @@ class Assembly:
         """Where an event goes on; a connection from outside is counted among the contacts here."""
         if isinstance(event, Certificate):
             return Way.CERTIFICATE
+        if isinstance(event, Presented):
+            return self._presented(event)
         if self.probing.comes_to_us(event):
             known = self.probing.knows(event.client)
             if self.probing.from_outside(event, known):
                 if not isinstance(event, Connection) or self._contact(event, known):
                     return Way.PROBE
                 return Way.NOWHERE
+        if isinstance(event, DnsAnswer):
+            self.probing.names.learn(event)
         return Way.BOTH if self.probing.touches_bait(event) or self.is_listed(event) else Way.LOOKUP
+
+    def _presented(self, event: Presented) -> Way:
+        """Of certificates that our servers showed, those shown to strangers go on."""
+        if event.server is None:
+            self.probing.describe(event)
+            return Way.NOWHERE
+        outside = self.probing.comes_to_us(event) and self.probing.from_outside(event, self.probing.knows(event.client))
+        return Way.PROBE if outside else Way.NOWHERE
+
+    def by_name(self, before: float = inf) -> Iterator[Connection]:
+        """What connections of a day tell of addresses that turned out to be called as crawlers are.
+
+        When they came they were strangers' and counted as contacts only; to be asked once for the days that are over by
+        `before`, as long as they are kept.
+        """
+        for ip in self.probing.names.called() if self.contacts.has_closing(before) else ():
+            if self.probing.knows(ip):
+                continue  # what it did was told
+            for contact in self.contacts.of(ip, before):
+                event = Connection(
+                    ts=contact.ts, client=ip, server=contact.server, source=contact.source, proto=contact.proto,
+                    server_port=None if contact.proto == "icmp" else contact.port,
+                    opening=None if contact.proto == "udp" else True, answered=contact.answered,
+                    spoke=contact.spoke if contact.proto == "tcp" else None,
+                )  # fmt: skip
+                if not (self.probing.touches_bait(event) or self.is_listed(event)):
+                    yield event
 
     def is_listed(self, event: AnyEvent) -> bool:
         """Whether an event is one that intelligence lists, and no reply."""

@@ -119,15 +119,16 @@ def text_of(path: Path, name: str) -> str:
         raise DocumentError([wrong]) from error
 
 
-def load(text: str, name: str) -> Document:
+def load(text: str, name: str, *, number_keys: bool = False) -> Document:
     """Read one YAML document. `Document.problems` holds what is wrong with a text that can still be read.
 
+    With `number_keys` a whole number may be a key, which is its text: `{1900001: 2}` is `{"1900001": 2}`.
     Raises DocumentError if the text is not YAML: nothing after such a place can be trusted.
     """
     from yaml import MarkedYAMLError
     from yaml.reader import ReaderError
 
-    reader = _Reader(text, name)
+    reader = _Reader(text, name, number_keys=number_keys)
     try:
         data = reader.document()
     except MarkedYAMLError as error:
@@ -211,9 +212,10 @@ def _plain(text: str) -> Any:
 class _Reader:
     """Builds plain data from YAML events; an event, unlike a composed node, still shows aliases and tags."""
 
-    def __init__(self, text: str, name: str) -> None:
+    def __init__(self, text: str, name: str, *, number_keys: bool = False) -> None:
         self.text = text
         self.name = name
+        self.number_keys = number_keys
         self.lines: dict[Place, int] = {}
         self.problems: list[Problem] = []
         self._events: Iterator[yaml.Event] = iter(())
@@ -292,6 +294,8 @@ class _Reader:
         if event.implicit[0] and event.value == "<<":
             self._wrong(event, "merge keys (<<) are not read", "the keys themselves")
             return None
+        if self.number_keys and event.implicit[0] and event.value.isascii() and event.value.isdecimal():
+            return str(event.value)
         if event.implicit[0] and not isinstance(_plain(event.value), str):
             self._wrong(event, f"key {event.value or 'without a name'} is not text", f'"{event.value}": in quotes')
             return None

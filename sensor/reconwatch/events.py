@@ -52,7 +52,7 @@ class DnsQuery(Event, frozen=True, gc=False, tag="dns"):
 class DnsAnswer(Event, frozen=True, gc=False, tag="answer"):
     """What a server answered about `name` (the name that was asked, whatever CNAMEs lie between).
 
-    Of a resolver's answers those that give addresses are told, of our own name servers' all.
+    Of a resolver's answers those that give addresses, or names of interest, are told, of our own name servers' all.
     """
 
     kind: ClassVar[str] = "answer"
@@ -68,6 +68,8 @@ class DnsAnswer(Event, frozen=True, gc=False, tag="answer"):
     """Records in the answer section."""
     walked: bool = False
     """The authority section carried NSEC records: who collects them learns every name of the zone (RFC 4034)."""
+    pointers: tuple[str, ...] = ()
+    """To a PTR question (RFC 1035 section 3.3.12): what the address is called by whoever holds it, sorted."""
 
 
 class Hello(Event, frozen=True, gc=False, tag="tls"):
@@ -97,6 +99,8 @@ class HttpRequest(Event, frozen=True, gc=False, tag="http"):
     version: str | None = None
     status: int | None = None
     """Of the response, where the source knows it by the time it tells the request."""
+    sni: str | None = None
+    """The name in the hello that it came behind, where who ends TLS logs both; lower-case, without the root dot."""
 
 
 class WhoisQuery(Event, frozen=True, gc=False, tag="whois"):
@@ -146,7 +150,31 @@ class Certificate(Event, frozen=True, gc=False, tag="certificate"):
     """A log holds it; else somebody was seen to be sent it."""
 
 
-AnyEvent = DnsQuery | DnsAnswer | Hello | HttpRequest | WhoisQuery | Connection | Certificate
+class Presented(Event, frozen=True, gc=False, tag="presented"):
+    """A server showed its certificate in a handshake, in the clear as up to TLS 1.2; what no input says of it is None.
+
+    Zeek says in one log that, and in another what certificate: of the latter `client` is "" and `server` None, and
+    `key` ties the two.
+    """
+
+    kind: ClassVar[str] = "presented"
+    key: str | None = None
+    """What the source calls the certificate by: a fingerprint, or the number of a file."""
+    subject: str | None = None
+    """Its common name."""
+    issuer: str | None = None
+    """As in `Certificate`."""
+    serial: str | None = None
+    """As in `Certificate`."""
+    own: bool = False
+    """Its owner signed it."""
+    names: tuple[str, ...] = ()
+    """As in `Certificate`."""
+    sha256: str | None = None
+    """Its fingerprint, lower-case hexadecimal."""
+
+
+AnyEvent = DnsQuery | DnsAnswer | Hello | HttpRequest | WhoisQuery | Connection | Certificate | Presented
 
 
 def told_name(event: Event) -> str | None:

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from reconwatch.sightings import Probe, Scanned
+from reconwatch.sightings import Identity, Probe, Scanned, Shown
 from reconwatch.touched import Touched, proto_and_port, touched
 from reconwatch.windows import keep_smallest
 
@@ -39,6 +39,8 @@ class Port(msgspec.Struct, frozen=True):
     """The first words of the server, where the input has them."""
     server_names: tuple[str, ...] | None
     """Of TLS hellos and HTTP requests; empty if it asked for none."""
+    certificates: tuple[Shown, ...] | None = None
+    """What the server showed it, which is in the clear up to TLS 1.2."""
 
 
 class Exposure(msgspec.Struct, frozen=True):
@@ -55,7 +57,7 @@ class Exposure(msgspec.Struct, frozen=True):
     databases: tuple[tuple[str, str], ...]
     """(id, name) of the databases that it fills."""
     listed: bool
-    """False: nothing but its user agent says who it is."""
+    """False: nothing but its own word, a user agent or a reverse name, says who it is."""
     sure: bool
     """False: what came from these addresses may be somebody else's."""
     sources: tuple[str, ...]
@@ -76,6 +78,16 @@ class _Row:
     named: bool = False
     """A hello or request was seen, with a name or without."""
     names: list[str] = field(default_factory=list)
+    shown: dict[Identity, Shown] = field(default_factory=dict)
+
+    def show(self, shown: Shown) -> None:
+        """Take a certificate: the smallest `MOST_TOLD`, of each the most that any input says."""
+        known = self.shown.get(shown.identity, shown)
+        names = max(known.names, shown.names, key=lambda names: (len(names), names))
+        sha256 = max(filter(None, (known.sha256, shown.sha256)), default=None)
+        self.shown[shown.identity] = Shown(shown.identity, names, sha256)
+        if len(self.shown) > MOST_TOLD:
+            del self.shown[max(self.shown)]
 
     def add(self, probe: Probe, found: Touched) -> None:
         self.first, self.last = min(self.first, probe.ts), max(self.last, probe.ts)
@@ -98,7 +110,12 @@ class _Row:
         proto, port = proto_and_port(door)
         names = tuple(self.names) if self.named else None
         statuses, banners = tuple(self.statuses) or None, tuple(self.banners) or None
-        return Port(proto, port, self.first, self.last, self.opened, self.answered, statuses, banners, names)
+        shown = [self.shown[identity] for identity in sorted(self.shown)]
+        shown = [each for each in shown if each.identity.is_described] or shown
+        certificates = tuple(shown) or None
+        return Port(
+            proto, port, self.first, self.last, self.opened, self.answered, statuses, banners, names, certificates
+        )
 
 
 @dataclass(slots=True)
@@ -129,7 +146,7 @@ class Exposures:
         """Take what a crawler did; the doings of others are passed over."""
         if probe.scanner is None or probe.server is None or probe.asset is None or (found := touched(probe)) is None:
             return
-        key = (probe.server, probe.scanner.id, probe.scanner.by != ("agent",))
+        key = (probe.server, probe.scanner.id, probe.scanner.known)
         crawled = self._crawled.get(key)
         row = None if crawled is None else crawled.rows.get(found.door)
         if row is None:
@@ -142,6 +159,8 @@ class Exposures:
             row = crawled.rows[found.door] = _Row(probe.ts, probe.ts)
         assert crawled is not None
         row.add(probe, found)
+        if probe.certificate is not None:
+            row.show(probe.certificate)
         crawled.came_from(probe.actor.ip, sure=probe.scanner.sure)
 
     def exposures(self) -> Iterator[Exposure]:

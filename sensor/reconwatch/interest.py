@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from reconwatch.events import Certificate, Connection, DnsAnswer, DnsQuery, Event, Hello, HttpRequest, WhoisQuery
+from reconwatch.events import Connection, DnsAnswer, DnsQuery, Event, Hello, HttpRequest, WhoisQuery
 
 MASK = "***"
 
@@ -95,6 +95,8 @@ class Interest(msgspec.Struct, frozen=True):
     for itself."""
     asides: frozenset[str] = frozenset()
     """Names, spelt as in `names`, whose use matters and whose addresses do not."""
+    pointers: frozenset[str] = frozenset()
+    """Names, spelt as in `names`, that matter where an answer calls an address so, or gives an address for one."""
     paths: frozenset[tuple[str, str]] = frozenset()
     """(host, path prefix): requests in clear text to hosts that serve everything else too, so matched by path only."""
     ports: frozenset[int] = frozenset()
@@ -114,6 +116,7 @@ class Interest(msgspec.Struct, frozen=True):
         return Interest(
             names=self.names | other.names,
             asides=self.asides | other.asides,
+            pointers=self.pointers | other.pointers,
             paths=self.paths | other.paths,
             ports=self.ports | other.ports,
             networks=self.networks | other.networks,
@@ -220,6 +223,8 @@ class Lookout:
         self._counted: Counter[str] = Counter()
         self._names = _Names(interest.names)
         self._asides = _Names(interest.asides)
+        self.points = _Names(interest.pointers).hold
+        """Whether it matters that an address is called by a host name."""
         self._ports = interest.ports
         self._networks = _Networks(interest.networks, interest.marks)
         self._own_networks = _Networks(interest.networks) if interest.marks else self._networks
@@ -304,7 +309,7 @@ class Lookout:
                 return self.wants_hello(name, server)
             case HttpRequest(host=host, uri=uri, server=server):
                 return self.wants_request(host, uri, server)
-            case Certificate(server=server):
+            case Event(kind="certificate" | "presented", server=server):
                 # Of what nobody was seen to send all: logs of certificates are short, and say whom else they resemble.
                 return server is None or self._own_networks.hold(server)
         return False
@@ -357,7 +362,7 @@ class Lookout:
         addresses = [address for address, _ in answer.addresses]
         ours = self._networks.hold(answer.server)
         if not addresses and not answer.ech:
-            return ours
+            return ours or any(map(self.points, answer.pointers))
         if self._names.hold(name):
             fresh = [address for address in addresses if address not in self.crowded]
             if len(self.addresses) + len(fresh) <= MOST_ADDRESSES:
@@ -377,7 +382,7 @@ class Lookout:
                 self.addresses.discard(address)
                 self.crowded.add(address)
                 del self._others[address]
-        return ours or bool(shared)
+        return ours or bool(shared) or self.points(name)
 
     def mask(self, host: str, uri: str, *, decoded: bool = False) -> str:
         """`uri` with the value of every credential-like query parameter replaced by `***`.

@@ -53,8 +53,8 @@ class Live:
     """`read` chunks, then `notices`. One thread; what it does depends on the chunks and `now` only."""
 
     KEPT: ClassVar[tuple[str, ...]] = (
-        "late", "ahead", "streams", "_waiting", "_number_events", "_number", "_numbers", "_clock", "_closed",
-        "_minute", "_day", "_holds", "_captured", "_first_probe",
+        "late", "ahead", "disordered", "streams", "_waiting", "_number_events", "_number", "_numbers", "_clock",
+        "_closed", "_minute", "_day", "_holds", "_captured", "_first_probe",
     )  # fmt: skip
 
     def __init__(
@@ -69,6 +69,8 @@ class Live:
     ) -> None:
         """`now`: our clock, in UTC epoch seconds. Without one no time is ahead of it."""
         self._warn, self._now = warn, now
+        self.disordered = 0
+        """Events that came after later ones had been judged."""
         self.late = 0
         """Events of windows that were over."""
         self.ahead = 0
@@ -179,6 +181,7 @@ class Live:
             if self._first_probe is not None:
                 self.rooms.probing.watched_since(self._first_probe)
             return
+        self.disordered += event.ts <= self._clock
         self._number_events += 1
         heapq.heappush(self._waiting, (when(event), self._number_events, event))
         if reading is None or len(self._waiting) > MOST_WAITING:
@@ -223,11 +226,15 @@ class Live:
         if ts // DAY * DAY > self._day:
             self._day = ts // DAY * DAY
             self._lookout.age()
+            self.rooms.probing.names.forget(self._day - DAY - LATENESS)
             self._findings += self.rooms.publications.flush()
 
     def _close_windows(self, before: float) -> None:
         rooms = self.rooms
         self._closed = before
+        for event in rooms.by_name(before):
+            for probe in rooms.probing.probes((event,)):
+                self._observe(rooms.probes, probe)
         closing = list(
             chain(
                 rooms.lookups.advance(before),
@@ -316,6 +323,7 @@ class Live:
         rooms = self.rooms
         return {
             "live": self, "desk": self._desk, "lookout": self._lookout, "meet": rooms.meet, "probing": rooms.probing,
+            "names": rooms.probing.names,
             "contacts": rooms.contacts, "lookups": rooms.lookups, "probes": rooms.probes,
             "publications": rooms.publications, "joining": rooms.joining,
         }  # fmt: skip

@@ -20,8 +20,8 @@ JSON_FIELDS = (
     "user", "sni", "forwarded",
 )  # fmt: skip
 """What a key of a JSON log may be said to hold."""
-EXTRA_FIELDS = ("host", "user_agent", "forwarded")
-"""What an additional column may be said to hold: of HAProxy's captured request headers, and behind the user agent of a
+EXTRA_FIELDS = ("host", "user_agent", "forwarded", "sni")
+"""What an additional column may be said to hold: of what HAProxy captures of a request, and behind the user agent of a
 web server's line."""
 DATES = ("d/M/yyyy", "M/d/yyyy")
 """How Windows' DNS server may be said to write a `date`, by the settings of its host."""

@@ -78,6 +78,8 @@ class Replay:
                     events.add(event)
                 if way in (Way.PROBE, Way.BOTH):
                     probes.add(event)
+            for event in self._rooms.by_name():
+                probes.add(event)
             with Sorter[Sighting](Sighting, lambda s: (s.ts, s.service, s.actor.ip)) as sightings:
                 for sighting in self._sightings(events):
                     sightings.add(sighting)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, lru_cache
 from ipaddress import ip_address, ip_network
@@ -17,11 +18,26 @@ from typing import Any, Literal
 from msgspec import structs
 
 from reconwatch.catalog.world import Facts, Scanner, World
-from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, told_name
+from reconwatch.domains import registrable
+from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, Presented, told_name
 from reconwatch.interest import Interest
+from reconwatch.reverse_names import Called, ReverseNames
 from reconwatch.sift import QTYPES, evidence_of, to_port, witness_kind
-from reconwatch.sightings import Actor, Bait, Evidence, Exposed, Indicated, Probe, Scanned, Sought, Target
+from reconwatch.sightings import (
+    Actor,
+    Bait,
+    Evidence,
+    Exposed,
+    Identity,
+    Indicated,
+    Probe,
+    Scanned,
+    Shown,
+    Sought,
+    Target,
+)
 from reconwatch.site import Canary, Network, Site
+from reconwatch.sources.spelling import canonical
 from reconwatch.targets import unreversed
 from reconwatch.visits import Witnessed
 from reconwatch.witnesses import Witnesses
@@ -33,6 +49,15 @@ REPLYING = frozenset({*range(1, 1024), 1434, 1900, 3283, 3478, 3702, 5353, 5683,
 EPHEMERAL = 32_768
 """Ports from here on are those of clients (Linux; others begin higher)."""
 
+MOST_GREETINGS = 20_000
+"""Flows whose hello is remembered, at 200 bytes."""
+
+MOST_DESCRIBED = 50_000
+"""Certificates that are kept, at 500 bytes: more than Zeek sees in a day, ours and others', of which it tells each."""
+
+MOST_LETTERS = 128
+"""Of a name in a certificate, which its owner chooses; a common name has 64 at most (X.520)."""
+
 WATCHED_BEFORE = 3600.0
 """Seconds for which a name went unvisited before it is said to have been unknown."""
 
@@ -43,21 +68,26 @@ _STATUS = re.compile(r"HTTP/1\.[01] ([1-5]\d\d)\b")
 RCODES = {0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED", 9: "NOTAUTH"}
 
 
-def interest_of(site: Site) -> Interest:
+def interest_of(site: Site, world: World | None = None) -> Interest:
     """What a site's owner needs to see of what is sent to his networks, and of his baits wherever they turn up.
 
-    Whom his proxies and balancers act for is what they say.
+    Whom his proxies and balancers act for is what they say; which addresses are called as crawlers are, DNS answers do.
     """
     baits = {kind: {bait.value for bait in site.canaries if bait.kind == kind} for kind in ("name", "address")}
     networks = {str(network) for network in site.owned.ranges} | baits["address"]
     relays = {str(network) for network in (*site.roles.proxies, *site.roles.balancers)}
-    return Interest(names=frozenset(baits["name"]), networks=frozenset(networks), relays=frozenset(relays))
+    return Interest(
+        names=frozenset(baits["name"]),
+        networks=frozenset(networks),
+        relays=frozenset(relays),
+        pointers=world.reverse_names() if world is not None and site.owned.ranges else frozenset(),
+    )
 
 
 class Probing:
     """A function of event, catalog and site. Events come in order of time."""
 
-    KEPT = ("_witnesses", "exposed")
+    KEPT = ("_witnesses", "_greetings", "_described", "exposed")
 
     def __init__(
         self,
@@ -73,7 +103,11 @@ class Probing:
         self._witnesses = Witnesses()
         self.one_input = False
         """There is nobody to tell an event a second time."""
-        self.scanned = lru_cache(maxsize=65_536)(self._scanned)
+        self._scanned = lru_cache(maxsize=65_536)(self._judged)
+        self.names = ReverseNames(lambda name: self._world.scanner_by_rdns(name) is not None)
+        """What crawlers' addresses are called, by the answers of all inputs."""
+        self._greetings = Greetings()
+        self._described: OrderedDict[str, Presented] = OrderedDict()
         self.exposed: dict[str, Exposed] = {}
         """Our names that certificates made known."""
         self._reverse = lru_cache(maxsize=4_096)(self._reversed)
@@ -148,17 +182,59 @@ class Probing:
                 self.exposed[name] = structs.replace(exposed, watched=True)
 
     def probes(self, events: Iterable[AnyEvent]) -> Iterator[Probe]:
-        """The probes among events, each once however many inputs told it."""
-        if self.one_input:
-            yield from map(self.probe, events)
-            return
+        """The probes among events, each once however many inputs told it; of certificates those shown to crawlers."""
         for event in events:
+            self._greetings.note(event)
+            if isinstance(event, Presented):
+                if self.scanned(event.client, event.ts) is not None:
+                    yield self.probe(event)  # shown twice is shown: nobody counts it
+                continue
+            if self.one_input:
+                yield self.probe(event)
+                continue
             self._witnesses.forget(event.ts)
             if self._witnesses.observe(event, "") is not None:
                 yield self.probe(event)
 
+    def describe(self, event: Presented) -> None:
+        """Take what a certificate says that servers show by its `key` only."""
+        if event.key is not None:
+            self._described[event.key] = event
+            self._described.move_to_end(event.key)
+            if len(self._described) > MOST_DESCRIBED:
+                self._described.popitem(last=False)
+
+    def _shown(self, event: Presented) -> Shown:
+        said = self._described.get(event.key or "", event)
+        subject = (said.subject or event.subject or "".join(said.names[:1]))[:MOST_LETTERS]
+        issuer = (said.issuer or event.issuer or "")[:MOST_LETTERS]
+        described = bool(subject or issuer or said.serial)
+        sha256 = said.sha256 or event.sha256
+        identity = Identity(
+            subject, issuer, (said.serial or "")[:MOST_LETTERS], said.own, "" if described else sha256 or ""
+        )
+        return Shown(identity, said.names, sha256)
+
+    def _certificate(self, event: Presented) -> Probe:
+        """A certificate that was shown: whoever it was shown to did no more than its hello did."""
+        return Probe(
+            ts=event.ts,
+            actor=self.actor(event.client, event.ts, event.user),
+            server=event.server,
+            port=event.server_port,
+            asset=self._site.owned_range(event.server) if event.server is not None else None,
+            kind=event.kind,
+            evidence=_evidence(event),
+            proto="tcp",
+            scanner=self.scanned(event.client, event.ts),
+            inside=self._site.is_inside(event.client),
+            certificate=self._shown(event),
+        )
+
     def probe(self, event: AnyEvent) -> Probe:
         """The probe that an event is."""
+        if isinstance(event, Presented):
+            return self._certificate(event)
         name = told_name(event)
         agent = event.user_agent if isinstance(event, HttpRequest) else None
         return Probe(
@@ -174,13 +250,34 @@ class Probing:
             secondary=self._site.is_secondary(event.client),
             reverse=self._reverse(name) if name and name.endswith(".arpa") else None,
             agent=agent,
-            scanner=self.scanned(event.client, agent),
+            scanner=self.scanned(event.client, event.ts, agent),
             inside=self._site.is_inside(event.client),
             canaries=tuple(self._baits.touched(event)),
             exposed=self.exposed.get(name) if name else None,
             indicators=self._indicated(event),
+            fronted=self._fronted(event) if isinstance(event, HttpRequest) else None,
             **(self._asked(event) if isinstance(event, HttpRequest) else _facts(event)),
         )
+
+    def _fronted(self, event: HttpRequest) -> str | None:
+        """The name in the hello of a request, if it belongs to somebody else than its host.
+
+        Of one domain, or both ours, they are what a certificate of several names allows (RFC 9113 section 9.1.1).
+        """
+        sni, host = event.sni or self._greetings.of(event), event.host.rstrip(".")
+        if not sni or "." not in sni or not host or sni == host:
+            return None
+        if canonical(host) is not None or canonical(sni) is not None:
+            return None
+        ours = [self._site.owned_domain(name) is not None for name in (sni, host)]
+        if all(ours):
+            return None
+        ends = [name.split(".")[-2:] for name in (sni, host)]
+        if ends[0][-1] != ends[1][-1]:
+            return sni
+        # Who asks chooses both names: the list of suffixes is read for our own top-level domains only.
+        alike = registrable(sni) == registrable(host) if any(ours) else ends[0] == ends[1]
+        return None if alike else sni
 
     def _asked(self, event: HttpRequest) -> dict[str, Any]:
         """What a request tells of its client beside what it says itself; fields of `Probe`."""
@@ -201,10 +298,14 @@ class Probing:
         reason = trust.reason if trust is not None else None
         return Actor(ip=ip, role=self._site.roles_of(ip), trusted=reason, user=user)
 
-    def crawls(self, ip: str) -> bool:
-        """Whether an address is surely a known crawler's."""
-        scanned = self.scanned(ip, None)
+    def crawls(self, ip: str, ts: float) -> bool:
+        """Whether an address is surely a known crawler's at a time (UTC epoch seconds)."""
+        scanned = self.scanned(ip, ts)
         return scanned is not None and scanned.sure
+
+    def scanned(self, ip: str, ts: float, agent: str | None = None) -> Scanned | None:
+        """The crawler that an address is at a time (UTC epoch seconds), as far as anything says so."""
+        return self._scanned(ip, agent, self.names.at(ip, ts))
 
     def _reversed(self, name: str) -> Target | None:
         """What of ours a reverse name stands for; zones on octet or nibble borders may be a little wider than it."""
@@ -221,23 +322,52 @@ class Probing:
                 return Target("ip" if named.kind == "ip" else "range", named.value, str(owned))
         return None
 
-    def _scanned(self, ip: str, agent: str | None) -> Scanned | None:
-        """The crawler by its address, else by what it says of itself."""
+    def _judged(self, ip: str, agent: str | None, called: Called | None) -> Scanned | None:
+        """The crawler by its address, or by a name that its operator confirms; else by what it says of itself."""
         listed = self._world.scanner_of(ip)
+        named = self._world.scanner_by_rdns(called.name) if called is not None else None
         claimed = self._world.scanner_by_agent(agent) if agent else None
-        scanner = listed or claimed
+        confirmed = called is not None and called.confirmed
+        scanner = listed or (named if confirmed else None) or claimed or named
         if scanner is None:
             return None
-        by: list[Literal["range", "name", "agent"]] = []
-        if scanner is listed:
-            by.append("range")
-        if scanner is claimed:
-            by.append("agent")
-        return _as_scanned(scanner, tuple(by), sure=len(by) > 1 or (scanner is listed and not scanner.rented))
+        signs: tuple[tuple[Literal["range", "name", "agent"], Scanner | None], ...] = (
+            ("range", listed), ("name", named), ("agent", claimed),
+        )  # fmt: skip
+        by = tuple(sign for sign, found in signs if found is scanner)
+        confirmed = confirmed and "name" in by
+        return Scanned(
+            scanner.id, scanner.name, scanner.operator, scanner.databases, scanner.kind, by,
+            sure=confirmed or (scanner is listed and (len(by) > 1 or not scanner.rented)),
+            called=called.name if called is not None and "name" in by else None,
+            confirmed=confirmed,
+        )  # fmt: skip
 
 
-def _as_scanned(scanner: Scanner, by: tuple[Literal["range", "name", "agent"], ...], *, sure: bool) -> Scanned:
-    return Scanned(scanner.id, scanner.name, scanner.operator, scanner.databases, scanner.kind, by, sure)
+class Greetings:
+    """Names of hellos, by flow: a request behind one in the same flow was decrypted by whoever logs it.
+
+    Only engines that name flows are believed: the ends of one are used again. Zeek's two logs are two inputs, so the
+    name of a flow and its ends have to do.
+    """
+
+    def __init__(self) -> None:
+        self._names: OrderedDict[tuple[str | int | None, ...], str] = OrderedDict()
+
+    def note(self, event: AnyEvent) -> None:
+        """Take an event, in order of time; a CONNECT is no hello."""
+        if isinstance(event, Hello) and event.uid is not None and event.name and event.transport != "connect":
+            self._names[_flow(event)] = event.name.rstrip(".")
+            if len(self._names) > MOST_GREETINGS:
+                self._names.popitem(last=False)
+
+    def of(self, event: HttpRequest) -> str | None:
+        """The name of the hello that came before a request in its flow."""
+        return None if event.uid is None else self._names.get(_flow(event))
+
+
+def _flow(event: AnyEvent) -> tuple[str | int | None, ...]:
+    return event.uid, event.client, event.client_port, event.server, event.server_port
 
 
 class Baits:

@@ -191,7 +191,53 @@ class Scanned(msgspec.Struct, frozen=True):
     by: tuple[Literal["range", "name", "agent"], ...]
     """What gave it away: a listed range, its reverse name, its user agent."""
     sure: bool
-    """A range of its own, or two signs that agree: an agent or a rented address alone can be anybody's."""
+    """A range of its own, a confirmed name, or a rented address and a second sign that agrees: a name, an agent or a
+    rented address alone can be anybody's."""
+    called: str | None = None
+    """The reverse name that gave it away, as far as an input shows it."""
+    confirmed: bool = False
+    """That name was seen to give the address back."""
+
+    @property
+    def known(self) -> bool:
+        """Whether anything but its own word says who it is: whoever holds an address writes its reverse name."""
+        return self.confirmed or "range" in self.by
+
+
+class Identity(msgspec.Struct, frozen=True, order=True):
+    """What tells certificates apart, and every input has of one that it describes; what is not told is ""."""
+
+    subject: str
+    """Its common name; the first of its names, if it has none."""
+    issuer: str
+    serial: str
+    own: bool
+    """Its owner signed it."""
+    sha256: str
+    """Only of one that no input describes."""
+
+    @property
+    def is_described(self) -> bool:
+        """Whether any input says more of it than that it was there."""
+        return bool(self.subject or self.issuer or self.serial)
+
+    @property
+    def in_words(self) -> str:
+        """As it stands in a sentence."""
+        if not self.is_described:
+            return f"a certificate that no input describes (SHA-256 {self.sha256 or 'unknown'})"
+        by = "self-signed" if self.own else f"issued by {self.issuer}" if self.issuer else ""
+        number = f"serial {self.serial}" if self.serial else ""
+        more = ", ".join(filter(None, (by, number)))
+        return f"the certificate of {self.subject or 'nobody'}{f' ({more})' if more else ''}"
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """A certificate that a server of ours showed."""
+
+    identity: Identity
+    names: tuple[str, ...] = ()
+    sha256: str | None = None
 
 
 class Sought(msgspec.Struct, frozen=True):
@@ -282,9 +328,13 @@ class Probe(msgspec.Struct, frozen=True, tag_field="type", tag="probe"):
     method: str | None = None
     uri: str | None = None
     agent: str | None = None
+    fronted: str | None = None
+    """Of a request: the name in its hello, if that belongs to somebody else than its host."""
     status: int | None = None
     banner: str | None = None
     """Of a connection: the first words of the server."""
+    certificate: Shown | None = None
+    """Of a handshake: what the server showed."""
     scanner: Scanned | None = None
     tool: str | None = None
     """Name of a scanning client that it gives away, by user agent or by path."""

@@ -309,6 +309,9 @@ def test_every_input_tells_what_both_crawlers_collected(each: str) -> None:
         "Censys (162.142.125.10) collected 203.0.113.10 and 203.0.113.11: ports 80, 443",
     }
     assert {notice.verdict for notice in notices} == {"monitor"}
+    described = "self-signed, serial 357513CDD057FE254C72E4F9284F35145467203"
+    shown = f"was shown the certificate of www.acme-widgets.com ({described}) at port 443"
+    assert all(shown in whys(notice) for notice in notices)
 
 
 @pytest.mark.usefixtures("shared_captures")

@@ -45,7 +45,7 @@ def scans(
         contacts,
         lambda ip, ts: Actor(ip, (ROLES.get(ip, "host"),), "a penetration test" if ip == "192.0.2.7" else None),
         lambda ip: "203.0.113.0/24" if ip.startswith("203.0.113.") else "2001:db8:acc::/48",
-        crawlers.__contains__,
+        lambda ip, ts: ip in crawlers,
     )
     for number, (after, client, server, port, proto, probing) in enumerate(steps):
         answered = not probing or server in answering

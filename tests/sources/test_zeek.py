@@ -251,7 +251,7 @@ def test_several_headers_and_kinds_in_one_stream_are_each_read_by_their_own():
     assert [type(event) for event in events] == [DnsQuery, Hello, Connection, DnsQuery]
     assert (events[1].server, events[1].client_port, events[1].uid) == ("2001:db8::1", None, None)
     assert account.dialect == "zeek/dns+ssl+files+conn tsv"
-    assert account.holds == {"dns", "answer", "tls", "conn"}
+    assert account.holds == {"dns", "answer", "tls", "presented", "conn"}
     assert not account.skipped
 
 
@@ -349,7 +349,7 @@ def test_a_json_row_is_told_by_its_columns_and_by_its_path(kind):
 def test_the_kinds_in_a_mixed_json_stream_are_known_though_nothing_in_it_is_wanted():
     content = b"\n".join(as_json(kind) for kind in JSON_ROWS)
     _, account, _ = read(content, "json", names=("other.example",), ports=())
-    assert (account.events, account.holds) == (0, {"dns", "answer", "tls", "http", "conn"})
+    assert (account.events, account.holds) == (0, {"dns", "answer", "tls", "presented", "http", "conn"})
 
 
 def test_kinds_may_be_mixed_in_one_json_stream():

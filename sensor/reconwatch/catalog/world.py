@@ -197,6 +197,12 @@ class World:
         """First and last address of every listed range, in network byte order."""
         return self.facts.table.spans()
 
+    def reverse_names(self) -> frozenset[str]:
+        """Suffixes, by whole labels, one of which every reverse name has that `scanner_by_rdns` knows."""
+        return frozenset(
+            name.partition(".")[2] if "*" in name else name for scanner in self.facts.scanners for name in scanner.rdns
+        )
+
     def scanner_by_rdns(self, name: str) -> Scanner | None:
         """The scanner that a reverse name claims to be. Only a forward look-up of the name that agrees proves it."""
         parent = name = name.lower().rstrip(".")

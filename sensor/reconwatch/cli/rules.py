@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import click
 
+from reconwatch.cli.rules_test import test_rules
+
 
 @click.group("rules")
 def rules_group() -> None:
     """Suricata rules: build them from the catalog, test any rules on captures."""
+
+
+rules_group.add_command(test_rules)

@@ -11,7 +11,7 @@ import math
 from array import array
 from collections.abc import Callable, Iterator
 from socket import AF_INET6, inet_ntop, inet_pton
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from reconwatch.windows import DAY
 
@@ -40,7 +40,7 @@ SLOTS = 256
 
 TCP, UDP, ICMP = 1, 2, 3
 PROTOCOLS = {"tcp": TCP, "udp": UDP, "icmp": ICMP}
-NAMES = {number: name for name, number in PROTOCOLS.items()}
+NAMES: dict[int, Literal["tcp", "udp", "icmp"]] = {TCP: "tcp", UDP: "udp", ICMP: "icmp"}
 
 Words = Callable[[Any], tuple[str, str | None, str]]
 """Of what was contacted, as it was told: (source, uid, detail)."""
@@ -83,6 +83,21 @@ class First(NamedTuple):
     server: str
     probing: bool
     told: Any
+
+
+class Contacted(NamedTuple):
+    """A contact of one source, told afterwards."""
+
+    ts: float
+    server: str
+    proto: Literal["tcp", "udp", "icmp"]
+    port: int
+    spoke: bool
+    """It was a conversation."""
+    answered: bool | None
+    """It was a conversation, or somebody got an answer there that day."""
+    source: str
+    """Who told one of the contacts of the source."""
 
 
 class Seen:
@@ -305,6 +320,36 @@ class Contacts:
             seen = day.sources.get(key) if day is not None else None
             if day is not None and seen is not None:
                 yield day, key, seen
+
+    def has_closing(self, before: float) -> bool:
+        """Whether there are days that are over by `before` and were not closed yet."""
+        return any(start + DAY <= before for start in self._days)
+
+    def of(self, ip: str, before: float = math.inf) -> Iterator[Contacted]:
+        """What an address did on days that are over by `before`, as far as it is still kept contact by contact.
+
+        Each contact is told once, as first made.
+
+        Of IPv6 only where no neighbour in its network is known: they are kept together.
+        """
+        key = network_of(ip) if ":" in ip else ip
+        for start, day in self._days.items():
+            if start + DAY > before:
+                continue
+            if (first := day.once.get(key)) is not None and first.client == ip:
+                yield self._contacted(day, first.ts, first.number, first.probing, self._words(first.told)[0])
+            seen = day.sources.get(key)
+            if seen is None or seen.actors != {ip}:
+                continue
+            source = min(contact.source for contact in seen.ends)
+            for probing, contacts in ((True, seen.probed), (False, seen.visited)):
+                for number, ts in contacts.items():
+                    yield self._contacted(day, ts, number, probing, source)
+
+    def _contacted(self, day: Day, ts: float, number: int, probing: bool, source: str) -> Contacted:
+        proto, port = NAMES[number >> 16 & 3], number & 0xFFFF
+        answered = None if probing and proto == "icmp" else not probing or number in day.open
+        return Contacted(ts, self.addresses[number >> 18], proto, port, not probing, answered, source)
 
     def alone(self, first: First) -> Seen:
         """What a source did that came once."""

@@ -1,4 +1,4 @@
-"""`Name_Probe`: many server names tried on our addresses, or our addresses visited without any."""
+"""`Name_Probe`: many server names tried on our addresses, one behind another, or our addresses visited without any."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reconwatch.detectors.probed import NetworkProbed, ProbeDetector, Words, net
 from reconwatch.notices import Reason
 from reconwatch.prose import counted, shortened
 from reconwatch.sightings import Evidence, Probe, Target
-from reconwatch.windows import DAY, MINUTE, Ends, Smallest, window_start
+from reconwatch.windows import DAY, MINUTE, Ends, Smallest, keep_smallest, window_start
 
 HOUR = 3600.0
 SLOT = 1800.0
@@ -23,6 +23,9 @@ no more. Half an hour is longer than any monitor's interval, and three of them l
 
 MOST_NAMES = 1_000
 """Distinct names that are remembered of one source and day; a longer list says no more."""
+
+MOST_PAIRS = 100
+"""Pairs of SNI and Host that are remembered of one source and day."""
 
 LONGEST_NAME = 253
 """Characters of a DNS name: a Host header can be of any length."""
@@ -63,13 +66,20 @@ class NamesTried(NetworkProbed):
     """Evidence of those visits."""
     between: tuple[float, float] = (float("inf"), float("-inf"))
     """The first and the last of them."""
+    pairs: list[tuple[str, str]] = msgspec.field(default_factory=list)
+    """(SNI, Host) of different owners, the smallest `MOST_PAIRS`."""
+    behind: Ends = msgspec.field(default_factory=Ends)
+    """Evidence of their requests."""
+    fronting: tuple[float, float] = (float("inf"), float("-inf"))
+    """The first and the last of these."""
+    asked: Smallest = msgspec.field(default_factory=Smallest)
+    """Addresses of ours that they went to."""
 
 
 class NameProbe(ProbeDetector[NamesTried]):
-    """Ordinary visitors know the few names they want.
+    """Ordinary visitors know the few names they want, and ask for the one that their hello said.
 
-    Compared are names with names: that Host and SNI of one connection differ shows only behind a declared proxy or
-    decryption, and is not looked at yet.
+    That Host and SNI differ shows only where whoever ends TLS logs both, or a sensor decrypts.
     """
 
     note = "Name_Probe"
@@ -81,6 +91,11 @@ class NameProbe(ProbeDetector[NamesTried]):
             " with mail, portal and VPN about six, and the shortest lists begin at ten",
         ),
         "day": Threshold(40, "names in one day, used on or not: more than any visitor or check of ours needs"),
+        "fronted": Threshold(
+            3,
+            "pairs in one day of a name in the hello and a Host of somebody else's: one or two may be a stale DNS"
+            " answer or a wrong setting",
+        ),
         "addresses": Threshold(5, "addresses of ours visited without a name in one day: one may be a typed address"),
     }
 
@@ -113,6 +128,11 @@ class NameProbe(ProbeDetector[NamesTried]):
             return
         state.gather(sighting)
         state.target(sighting)
+        if sighting.fronted is not None:
+            state.fronting = (min(state.fronting[0], sighting.ts), max(state.fronting[1], sighting.ts))
+            state.behind.add((sighting.evidence,), 1)
+            state.asked.add(_targets(sighting))
+            keep_smallest(state.pairs, (sighting.fronted[:LONGEST_NAME], name), MOST_PAIRS)
         if (sighting.uri or "").startswith(CHALLENGE):
             state.excused.add(name)
             if len(state.excused) > MOST_NAMES:
@@ -143,7 +163,8 @@ class NameProbe(ProbeDetector[NamesTried]):
             return self._names(state, names) if many else None
         fresh = {name: tried for name, tried in names.items() if len(tried.slots) < USED}
         if not many and _most(fresh, HOUR) < self.limits["names"]:
-            return self._addresses(state) or (self._taken_back(state) if state.told else None)
+            found = self._behind(state) or self._addresses(state)
+            return found or (self._taken_back(state) if state.told else None)
         return self._names(state, names if many else fresh)
 
     def _names(self, state: NamesTried, names: Mapping[str, Tried]) -> Words:
@@ -165,6 +186,8 @@ class NameProbe(ProbeDetector[NamesTried]):
         strange = sorted(name for name, tried in names.items() if not tried.ours)
         if 3 <= len(strange) < len(names):
             reasons.append(Reason(10, f"{len(strange)} of them are no names of ours ({shortened(strange)})"))
+        if len(state.pairs) >= self.limits["fronted"]:
+            reasons.append(Reason(15, _unlike(state)))
         return Words(
             count=len(names),
             counted="names",
@@ -192,6 +215,26 @@ class NameProbe(ProbeDetector[NamesTried]):
             techniques=(),
         )
 
+    def _behind(self, state: NamesTried) -> Words | None:
+        """What asked for one name behind another."""
+        if len(state.pairs) < self.limits["fronted"]:
+            return None
+        assert state.actor is not None
+        evidence: tuple[Evidence, ...] = tuple(state.behind.items)
+        what, every = _unlike(state), tuple(range(1, len(evidence) + 1))
+        return Words(
+            count=len(state.pairs),
+            counted="pairs of names",
+            reasons=(Reason(20, f"{what}: what no name leads to is sought behind one", every),),
+            msg=f"{state.actor.ip} {what}",
+            services=(),
+            evidence=evidence,
+            evidence_total=state.behind.total,
+            targets=tuple(state.asked.items),
+            techniques=("T1595.003",),
+            span=state.fronting,
+        )
+
     def _addresses(self, state: NamesTried) -> Words | None:
         visited = tuple(state.bare.items)
         if len(visited) < self.limits["addresses"]:
@@ -212,6 +255,12 @@ class NameProbe(ProbeDetector[NamesTried]):
             techniques=("T1595.001",),
             span=state.between,
         )
+
+
+def _unlike(state: NamesTried) -> str:
+    least = "at least " if len(state.pairs) == MOST_PAIRS else ""
+    shown = shortened([f"{host} behind {sni}" for sni, host in state.pairs])
+    return f"asked for {least}{counted(len(state.pairs), 'Host')} of other owners than the name in its hello ({shown})"
 
 
 def _targets(probe: Probe) -> Collection[Target]:

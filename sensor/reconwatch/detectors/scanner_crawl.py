@@ -13,7 +13,7 @@ from reconwatch.detectors.keyed import with_users
 from reconwatch.detectors.probed import Probed, ProbeDetector, Words, prober
 from reconwatch.notices import Finding, Reason
 from reconwatch.prose import counted, shortened
-from reconwatch.sightings import Actor, Probe
+from reconwatch.sightings import Actor, Identity, Probe
 from reconwatch.touched import doors_in_words, touched
 from reconwatch.windows import DAY, keep_smallest, window_start
 
@@ -25,6 +25,8 @@ MOST_PORTS = 2_000
 MOST_SOURCES = 256
 """Addresses of a crawler that a notice lists."""
 MOST_NAMES = 100
+DELIVERING = 25
+"""Port at which a reverse name alone tells no crawler: whoever has the name also sends mail."""
 MOST_STATUSES = 200
 
 
@@ -52,6 +54,13 @@ class Crawl(Probed):
     statuses: list[tuple[int, int]] = msgspec.field(default_factory=list)
     """(port, HTTP status)."""
     conversations: int = 0
+    """Of listed crawlers: of others each contact is known once, however often they came."""
+    shown: list[tuple[int, Identity]] = msgspec.field(default_factory=list)
+    """(port, certificate) of handshakes."""
+    agents: bool = False
+    """A user agent said who it is."""
+    called: list[tuple[str, bool]] = msgspec.field(default_factory=list)
+    """Reverse names that say who it is, and whether the name was seen to give the address back."""
     nameless: list[str] = msgspec.field(default_factory=list)
     """Our addresses at which a TLS hello asked for no name."""
     names: list[str] = msgspec.field(default_factory=list)
@@ -70,12 +79,14 @@ class ScannerCrawl(ProbeDetector[Crawl]):
     def keys(self, probe: Probe) -> tuple[Key, ...]:
         """One state per crawler, line of site.yaml and UTC day.
 
-        Who is listed and who only says so are two, lest an impostor's doings be told as the crawler's. A listed
+        Who is known and who only says so are two, lest an impostor's doings be told as the crawler's. A listed
         address that changes hands is with the listed: whether its agent agrees shows only in some of its probes.
         """
         if probe.scanner is None or probe.server is None or probe.asset is None or touched(probe) is None:
             return ()
-        standing = "claimed" if claimed(probe) else "listed"
+        if probe.port == DELIVERING and probe.scanner.by == ("name",):
+            return ()
+        standing = "listed" if probe.scanner.known else "claimed"
         parts = (probe.scanner.id, standing, prober(probe)[1], probe.asset)
         return (Key(parts, window_start(probe.ts, DAY), DAY),)
 
@@ -99,12 +110,19 @@ class ScannerCrawl(ProbeDetector[Crawl]):
         assert scanner is not None
         assert found is not None
         assert probe.server is not None
+        if probe.certificate is not None:
+            # What came with a hello, which tells all the rest.
+            keep_smallest(state.shown, (found.door, probe.certificate.identity), MOST_NAMES)
+            return
         state.gather(probe)
         state.name, state.kind, state.databases = scanner.name, scanner.kind, scanner.databases
         state.techniques.add(SCAN_DATABASES if scanner.kind == "database" else ACTIVE_SCANNING)
         _take_source(state, probe, sure=scanner.sure)
         keep_smallest(state.tried, found.door, MOST_PORTS)
-        state.conversations += found.conversed
+        state.conversations += found.conversed and "range" in scanner.by
+        state.agents |= "agent" in scanner.by
+        if scanner.called is not None:
+            keep_smallest(state.called, (scanner.called, scanner.confirmed), MOST_NAMES)
         if found.collected:
             keep_smallest(state.collected, found.door, MOST_PORTS)
             keep_smallest(state.answers, (probe.server, found.door), MOST_ANSWERS)
@@ -131,11 +149,6 @@ class ScannerCrawl(ProbeDetector[Crawl]):
             evidence_total=state.evidence.total,
             targets=tuple(state.targets.items),
         )
-
-
-def claimed(probe: Probe) -> bool:
-    """Whether nothing but its own word makes the client a crawler."""
-    return probe.scanner is not None and probe.scanner.by == ("agent",)
 
 
 def _take_source(state: Crawl, probe: Probe, *, sure: bool) -> None:
@@ -167,7 +180,8 @@ def _message(state: Crawl) -> str:
     tried = f"; tried {at_least}{more:,} more" if more else ""
     what = f"{ours}: {doors_in_words(state.collected)}{tried}"
     if state.key.parts[1] == "claimed":
-        return f"{from_} claims to be {who} and collected {what}"
+        said = f"claims to be {who}" if state.agents else f"calls itself {shortened(_calls(state))} ({who})"
+        return f"{from_} {said} and collected {what}"
     if state.kind == "on-demand":
         return f"{who} ({from_}) looked at {what}"
     return f"{who} ({from_}) collected {what}"
@@ -181,9 +195,12 @@ def _from(state: Crawl) -> str:
 
 def _reasons(state: Crawl) -> Iterable[Reason]:
     every = tuple(range(1, len(state.evidence.items) + 1))
-    if state.key.parts[1] == "claimed":
+    if state.key.parts[1] == "claimed" and state.agents:
         why = f"claims to be {state.name} from an address not known as its: somebody pretends, or the list is old"
         yield Reason(15, why, every)
+    elif state.key.parts[1] == "claimed":
+        why = f"only its reverse name says that it is {state.name}, and whoever holds an address writes what he likes"
+        yield Reason(10, why, every)
     elif state.kind == "database":
         yield Reason(5, f"what {state.name} collects, everybody can look up there", every)
     elif state.kind == "survey":
@@ -193,12 +210,39 @@ def _reasons(state: Crawl) -> Iterable[Reason]:
     if state.key.parts[1] == "listed" and (unsure := sum(not source.sure for source in state.sources)):
         of = f"{unsure} of its {len(state.sources)} addresses" if len(state.sources) > 1 else "its address"
         yield Reason(0, f"listed, but {of} may have changed hands: nothing else says who it is")
+    yield from _names_told(state)
     if received := _received(state):
         yield Reason(0, received)
+    if shown := _certificates(state):
+        yield Reason(0, f"was shown {shown}")
     if state.nameless:
         yield Reason(0, f"asked for no name at {len(state.nameless)} of our addresses")
     if state.names:
         yield Reason(0, f"knows our names: asked for {shortened(state.names)}")
+
+
+def _certificates(state: Crawl) -> str:
+    """What it was shown; of a port at which one certificate is known, those that no input describes are no news."""
+    described = {door for door, identity in state.shown if identity.is_described}
+    doors: dict[Identity, list[int]] = {}
+    for door, identity in state.shown:
+        if identity.is_described or door not in described:
+            doors.setdefault(identity, []).append(door)
+    return ", ".join(f"{identity.in_words} at {doors_in_words(sorted(at))}" for identity, at in sorted(doors.items()))
+
+
+def _calls(state: Crawl) -> list[str]:
+    return sorted({name for name, _ in state.called})
+
+
+def _names_told(state: Crawl) -> Iterable[Reason]:
+    """What its addresses are called, by DNS answers among the inputs, and whether the names agree."""
+    confirmed = sorted({name for name, confirmed in state.called if confirmed})
+    others = [name for name in _calls(state) if name not in confirmed]
+    if confirmed:
+        yield Reason(0, f"called {shortened(confirmed)} in reverse DNS, and the name was seen to give the address back")
+    if others:
+        yield Reason(0, f"called {shortened(others)} in reverse DNS; no input shows whether the name gives it back")
 
 
 def _received(state: Crawl) -> str:

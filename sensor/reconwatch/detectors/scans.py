@@ -79,12 +79,12 @@ class Scans:
         contacts: Contacts,
         actor: Callable[[str, float], Actor],
         asset: Callable[[str], str | None],
-        crawls: Callable[[str], bool] = lambda ip: False,
+        crawls: Callable[[str, float], bool] = lambda ip, ts: False,
         thresholds: Mapping[str, Mapping[str, float]] | None = None,
     ) -> None:
         """`actor` and `asset`: who an address is at a time, and which line of site.yaml owns one.
 
-        `crawls`: whether an address is surely a known crawler's, whose visits `Scanner_Crawl` tells.
+        `crawls`: whether an address is surely a known crawler's at a time, whose visits `Scanner_Crawl` tells.
         """
         self._contacts = contacts
         self._actor, self._asset, self._crawls = actor, asset, crawls
@@ -155,7 +155,7 @@ class Scans:
         """Whether a source is one of ours that stands for others, or a crawler."""
         ip = key.partition("/")[0]
         actor = self._actor(ip, ts)
-        return actor.stands_for_others or "balancer" in actor.role or self._crawls(ip)
+        return actor.stands_for_others or "balancer" in actor.role or self._crawls(ip, ts)
 
     def _plans(self, day: Day) -> Iterator[tuple[str, dict[str, Seen]]]:
         """Networks whose sources share the addresses out among them: (network, source -> what it did)."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from reconwatch.exposure import Exposure, Port
 from reconwatch.prose import counted, shortened
+from reconwatch.sightings import Shown
 from reconwatch.sinks.outlet import Outlet, Stream
 from reconwatch.sinks.times import rfc3339, utc
 from reconwatch.sinks.wire_text import json_line, visible
@@ -54,9 +55,24 @@ def _record(exposure: Exposure) -> dict[str, Any]:
                 "http_statuses": port.http_statuses,
                 "banners": port.banners,
                 "server_names": port.server_names,
+                "certificates": None
+                if port.certificates is None
+                else [_certificate(each) for each in port.certificates],
             }
             for port in exposure.ports
         ],
+    }
+
+
+def _certificate(shown: Shown) -> dict[str, Any]:
+    identity = shown.identity
+    return {
+        "subject": identity.subject or None,
+        "issuer": identity.issuer or None,
+        "self_signed": identity.own if identity.is_described else None,
+        "serial": identity.serial or None,
+        "names": list(shown.names),
+        "sha256": shown.sha256,
     }
 
 
@@ -113,6 +129,8 @@ def _got(port: Port) -> str:
         said.append(f"HTTP {shortened([str(status) for status in port.http_statuses])}")
     if port.banners is not None:
         said.append("said " + shortened([f'"{banner}"' for banner in port.banners], 2))
+    if port.certificates is not None:
+        said.append("showed " + shortened([each.identity.in_words for each in port.certificates], 2))
     if port.server_names is not None:
         said.append(f"asked for {shortened(port.server_names)}" if port.server_names else "asked for no name")
     return ", ".join(said)

@@ -18,6 +18,7 @@ MOST_NAMES = 1_000
 _COMMON_NAME = re.compile(r"(?:^|[,/+]\s*)CN\s?=\s?((?:\\.|[^,/+\\])+)", re.IGNORECASE)
 _PART = re.compile(r'(?:^|[,/+]\s*)([A-Za-z]+)\s?=\s?("[^"]*"|(?:\\.|[^,/+\\"])*)')
 _HOST = re.compile(r"(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9-]{2,63}")
+_SHA256 = re.compile("[0-9A-Fa-f]{64}")
 _NO_HEX = re.compile("[^0-9A-F]")
 
 
@@ -48,6 +49,11 @@ def authority(issuer: str | None) -> str | None:
 def serial(text: str | None) -> str | None:
     """A serial number in hexadecimal, with or without colons, as events carry it."""
     return _NO_HEX.sub("", text.upper()).lstrip("0") or None if text else None
+
+
+def sha256_or_none(fingerprint: str | None) -> str | None:
+    """A fingerprint as `Presented` carries it, if it is one of SHA-256."""
+    return fingerprint.lower() if fingerprint and _SHA256.fullmatch(fingerprint) else None
 
 
 class Certified(NamedTuple):

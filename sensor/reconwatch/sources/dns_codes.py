@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from reconwatch.sources.spelling import canonical, dns_name
+
+PTR = 12
+
 _TYPES = {
     "A": 1, "NS": 2, "MD": 3, "MF": 4, "CNAME": 5, "SOA": 6, "MB": 7, "MG": 8, "MR": 9, "NULL": 10, "WKS": 11,
     "PTR": 12, "HINFO": 13, "MINFO": 14, "MX": 15, "TXT": 16, "RP": 17, "AFSDB": 18, "X25": 19, "ISDN": 20, "RT": 21,
@@ -17,6 +23,15 @@ _RCODES = {
     "NOERROR": 0, "FORMERR": 1, "SERVFAIL": 2, "NXDOMAIN": 3, "NOTIMP": 4, "REFUSED": 5, "YXDOMAIN": 6, "YXRRSET": 7,
     "NXRRSET": 8, "NOTAUTH": 9, "NOTZONE": 10,
 }  # fmt: skip
+
+
+def pointed(answers: Iterable[str | None]) -> tuple[str, ...]:
+    """What an address is called, of the data of the answers to a PTR question, in any order.
+
+    Reverse names among them are aliases on the way there (RFC 2317); addresses are no names.
+    """
+    names = {dns_name(answer) for answer in answers if answer and canonical(answer) is None}
+    return tuple(sorted(name for name in names if name and not name.endswith(".arpa")))
 
 
 def rcode_number(text: str | None) -> int | None:

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from reconwatch.events import AnyEvent, Certificate, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest
+from reconwatch.events import AnyEvent, Certificate, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, Presented
 from reconwatch.interest import Lookout, Passed
 from reconwatch.sources.certificates import authority, common_name, host_names, serial
-from reconwatch.sources.dns_codes import rcode_number, type_number
+from reconwatch.sources.dns_codes import PTR, pointed, rcode_number, type_number
 from reconwatch.sources.eve_flow import read_flow, service, tcp_facts, udp_facts
 from reconwatch.sources.eve_record import Dns, Http, Quic, Record, Resource, Tls
 from reconwatch.sources.jsonlines import NotJsonError, decoded, suspects
@@ -23,7 +23,7 @@ from reconwatch.sources.spelling import UNKNOWN_TTL, canonical, dns_name, epoch,
 
 HOLDS: dict[str, frozenset[str]] = {
     "dns": frozenset({"dns", "answer"}),
-    "tls": frozenset({"tls", "certificate"}),
+    "tls": frozenset({"tls", "certificate", "presented"}),
     "quic": frozenset({"tls"}),
     "http": frozenset({"http", "tls"}),
     "flow": frozenset({"conn"}),
@@ -40,6 +40,8 @@ class Outline(msgspec.Struct, gc=False):
     event_type: str | None = None
 
 
+_OF_ENDS = ("client", "client_port", "server", "server_port", "source", "input", "uid")
+"""What two events of one record have in common, but for their time."""
 _NAME_SERVERS = frozenset({53, 853})
 _OTHER_NAME_SERVICES = frozenset({137, 5353, 5355})
 _READ = frozenset({"alert", "dns", "flow", "http", "quic", "stats", "tls"})
@@ -307,18 +309,21 @@ class Translator:
         addresses = _addresses(dns) if response else ()
         ech = response and any(isinstance(a.rdata, str) and "ech=" in a.rdata for a in dns.answers or ())
         rcode = rcode_number(dns.rcode) if response else None
-        if asked is not None and (addresses or ech or rcode is not None):
+        qtype = type_number(questions[0][1]) if questions else None
+        pointers = _pointers(dns) if response and qtype == PTR else ()
+        if asked is not None and (addresses or ech or pointers or rcode is not None):
             answer = DnsAnswer(
                 name=dns_name(asked),
                 addresses=addresses,
                 ech=ech,
-                qtype=type_number(questions[0][1]),
+                qtype=qtype,
+                pointers=pointers,
                 rcode=rcode,
                 records=len(dns.answers) if dns.answers is not None else 0 if dns.rdata is None else 1,
                 walked=any(each.rrtype in ("NSEC", "NSEC3") for each in dns.authorities or ()),
                 **facts,
             )
-            told.append(Told(answer, (_flow_of(answer), "answer", answer.name, addresses, dns.id), derived))
+            told.append(Told(answer, (_flow_of(answer), "answer", answer.name, addresses, pointers, dns.id), derived))
         return told
 
     def _tls(self, record: Record, *, derived: bool) -> list[Told]:
@@ -333,22 +338,26 @@ class Translator:
             **self._facts(record, *_sides(record)),
         )
         told = [Told(hello, (_flow_of(hello), "tls", hello.name), derived)]
-        certificate = self._certificate(tls, hello)
+        ends = {field: getattr(hello, field) for field in _OF_ENDS}
+        certificate = self._certificate(tls, ends)
         if certificate is not None:
             told.append(Told(certificate, (_flow_of(hello), "certificate", certificate.serial), derived))
+        if tls.issuerdn is not None or tls.subject is not None:
+            name = common_name(tls.subject)
+            presented = Presented(
+                ts=hello.ts, subject=name, issuer=authority(tls.issuerdn), serial=serial(tls.serial),
+                own=tls.issuerdn == tls.subject, names=host_names((*(tls.subjectaltname or ()), name)), **ends,
+            )  # fmt: skip
+            told.append(Told(presented, (_flow_of(hello), "presented", presented.serial), derived))
         return told
 
-    def _certificate(self, tls: Tls, hello: Hello) -> Certificate | None:
+    def _certificate(self, tls: Tls, ends: dict[str, Any]) -> Certificate | None:
         """The certificate that the server sent, up to TLS 1.2; what it signed itself is in no log."""
         names = host_names((*(tls.subjectaltname or ()), common_name(tls.subject)))
         since = epoch(tls.notbefore or "")
         if not names or since is None or tls.issuerdn is None or tls.issuerdn == tls.subject:
             return None
-        return Certificate(
-            ts=since, client=hello.client, client_port=hello.client_port, server=hello.server,
-            server_port=hello.server_port, source=hello.source, input=hello.input, uid=hello.uid, names=names,
-            issuer=authority(tls.issuerdn), serial=serial(tls.serial),
-        )  # fmt: skip
+        return Certificate(ts=since, names=names, issuer=authority(tls.issuerdn), serial=serial(tls.serial), **ends)
 
     def _quic(self, record: Record, quic: Quic, *, derived: bool) -> list[Told]:
         if not quic.sni:
@@ -464,3 +473,14 @@ def _addresses(dns: Dns) -> tuple[tuple[str, float], ...]:
             if address is not None:
                 found.append((address, UNKNOWN_TTL if resource.ttl is None else resource.ttl))
     return tuple(found)
+
+
+def _pointers(dns: Dns) -> tuple[str, ...]:
+    """The names of the PTR answers, from where `_addresses` has its addresses."""
+    if dns.answers is not None:
+        names = [each.rdata for each in dns.answers if each.rrtype == "PTR"]
+    elif dns.grouped is not None:
+        names = dns.grouped.get("PTR", [])
+    else:
+        names = [dns.rdata] if dns.rrtype == "PTR" else []
+    return pointed(name for name in names if isinstance(name, str))

@@ -227,7 +227,7 @@ _REQUESTS = {
 
 
 def _plain_patterns(interest: Interest, layout: Layout) -> list[bytes]:
-    names = {name.removeprefix("=").lower() for name in interest.names | interest.asides}
+    names = {name.removeprefix("=").lower() for name in interest.names | interest.asides | interest.pointers}
     found = [_literal(name) for name in sorted(names) if name]
     for host, prefix in sorted(interest.paths):
         # Either alone would hit all day: `www.google.com`, `/api/`. Their order is the writer's.
@@ -247,7 +247,7 @@ def _text_words(interest: Interest, layout: Layout) -> Iterator[bytes]:
     """Addresses of networks anywhere in the line: where in it a server's stands is the format's."""
     yield from layout.marks
     if layout.labelled:
-        names = {name.removeprefix("=").lower() for name in interest.names | interest.asides}
+        names = {name.removeprefix("=").lower() for name in interest.names | interest.asides | interest.pointers}
         yield from (_literal(_labelled(name)) for name in sorted(names))
     if interest.networks:
         # `::ffff:192.0.2.1` is how a server writes an IPv4 address that listens for both.
@@ -374,7 +374,8 @@ def sieve_for(lookout: Lookout, account: Account, layout: Layout, *, funnel: boo
     if not funnel:
         return EveryLine()
     interest = lookout.interest
-    if len(interest.names) + len(interest.asides) + len(interest.paths) + len(interest.networks) > MOST_NAMES:
+    several = (interest.names, interest.asides, interest.pointers, interest.paths, interest.networks)
+    if sum(map(len, several)) > MOST_NAMES:
         return _fallback(lookout, account, f"more than {MOST_NAMES} names and networks are looked for")
     crowd = _is_crowd(interest)
     if interest.marks is not None and interest.marks.most_networks > MOST_NETWORKS:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from struct import unpack_from
 
+from reconwatch.sources.dns_codes import PTR, pointed
 from reconwatch.sources.pcap.stream import Reader, Stream
 from reconwatch.sources.pcap.tell import Answer, Ends, Teller, address, ends, turned
 from reconwatch.sources.spelling import dns_label
@@ -35,6 +37,7 @@ ASKED_LIFE = 60.0
 MOST_ASKED = 16_384
 """Queries for names of interest that are remembered; at some 300 bytes each this is 5 MB."""
 _POINTER_TO_QUESTION = b"\xc0\x0c"
+_KELVIN = "\u212a".encode()
 
 
 class Malformed(Exception):
@@ -149,6 +152,29 @@ def read_answers(message: bytes, name: str, at: int, count: int) -> tuple[tuple[
     return tuple(dict.fromkeys((text, ttl) for owner, text, ttl in found if owner in chain)), ech
 
 
+def read_pointers(message: bytes, at: int, count: int) -> tuple[str, ...]:
+    """What the answers to a PTR question call the address. A cut message gives what it has."""
+    names: list[str] = []
+    try:
+        for _, kind, _, start, _ in read_records(message, at, count):
+            if kind == PTR:
+                names.append(read_name(message, start)[0])
+    except Malformed:
+        pass
+    return pointed(names)
+
+
+def pointing(names: Iterable[str]) -> re.Pattern[bytes] | None:
+    """What stands in every message that holds one of some names, or a name below one; None for no names.
+
+    Compression (RFC 1035 section 4.1.4) may take a name apart between labels, never within: so one label of each is
+    sought, the longest. Or a Kelvin sign, whose lower case is a `k`.
+    """
+    labels = {max(name.removeprefix("=").split("."), key=len) for name in names}
+    wire = sorted(re.escape(bytes((len(label),)) + label.encode()) for label in labels)
+    return re.compile(b"|".join((*wire, _KELVIN)), re.IGNORECASE) if wire else None
+
+
 def names_next(message: bytes, at: int, answers: int) -> bool:
     """Whether NSEC or NSEC3 records stand behind the answers: they say which name comes next (RFC 4034, RFC 5155)."""
     authorities = int.from_bytes(message[8:10], "big")
@@ -197,9 +223,12 @@ class Messages:
         if response:
             ours = self._teller.ours(at_ends[2])
             addresses, ech = read_answers(message, name, at, answers) if answers else ((), False)
-            if addresses or ech or ours:
+            pointers = read_pointers(message, at, answers) if answers and qtype == PTR else ()
+            if addresses or ech or pointers or ours:
                 walked = ours and names_next(message, at, answers)
-                self._teller.answer(ts, at_ends, Answer(name, qtype, flags & 15, answers, addresses, ech, walked))
+                self._teller.answer(
+                    ts, at_ends, Answer(name, qtype, flags & 15, answers, addresses, ech, walked, pointers)
+                )
 
     def _question(
         self, ts: float, at: Ends, name: str, qtype: int, query: tuple[bytes, bytes, str, int], response: bool

@@ -55,7 +55,7 @@ class Funnel:
         self.segments, self.datagrams = segments, datagrams
         self.tcp, self.udp = Ledger(), Ledger()
         self.tcp_triage = TcpTriage(self.tcp)
-        self.udp_triage = UdpTriage(self.udp, teller.names)
+        self.udp_triage = UdpTriage(self.udp, teller.names_or_points, dns.pointing(teller.pointers))
         self.ports = np.zeros(65_536, bool)
         self.ports[list(teller.ports)] = True
         self.networks = Networks(teller.networks, teller.marks)

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from hashlib import sha256
 from socket import AF_INET, AF_INET6, inet_ntop
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
-from reconwatch.events import AnyEvent, Certificate, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, WhoisQuery
+from reconwatch.events import (
+    AnyEvent,
+    Certificate,
+    Connection,
+    DnsAnswer,
+    DnsQuery,
+    Hello,
+    HttpRequest,
+    Presented,
+    WhoisQuery,
+)
 from reconwatch.interest import Marks
-from reconwatch.sources.certificates import authority, read_certificate
+from reconwatch.sources.certificates import authority, common_name, read_certificate
 from reconwatch.sources.pcap.ip import CUT
 from reconwatch.sources.source import Opening
 from reconwatch.sources.spelling import canonical
@@ -59,6 +70,7 @@ class Answer(NamedTuple):
     addresses: tuple[tuple[str, float], ...] = ()
     ech: bool = False
     walked: bool = False
+    pointers: tuple[str, ...] = ()
 
 
 _PORT = re.compile(r":\d*$")
@@ -142,6 +154,15 @@ class Teller:
     def names(self, name: str) -> bool:
         """Whether a host name is one of interest."""
         return self._lookout.names(name)
+
+    def names_or_points(self, name: str) -> bool:
+        """Whether a host name is one of interest, or it matters which addresses are called so."""
+        return self._lookout.names(name) or self._lookout.points(name)
+
+    @property
+    def pointers(self) -> frozenset[str]:
+        """The names of which it matters what addresses are called so."""
+        return self._lookout.interest.pointers
 
     def ours(self, server: str) -> bool:
         """Whether everything that is sent to a server is wanted."""
@@ -236,19 +257,24 @@ class Teller:
         return self._lookout.follows(address(key[:size]), address(key[size:-4]))
 
     def certificate(self, flow: Flow, der: bytes) -> None:
-        """A server sent a certificate. What it signed itself stands in no log."""
+        """A server sent a certificate. What it signed itself stands in no log, but was shown all the same."""
         try:
             said = read_certificate(der)
         except ValueError:
             self.account.skip("a certificate that cannot be read", f"packet {self.place}")
             return
-        if not said.names or said.issuer == said.subject:
-            return
         client, client_port, server, server_port = ends(flow.up.key)
-        self._tell(Certificate(
-            ts=said.since, client=client, client_port=client_port, server=server, server_port=server_port,
-            source=self.source, input=self._input, names=said.names, issuer=authority(said.issuer), serial=said.serial,
+        own, issuer = said.issuer == said.subject, authority(said.issuer)
+        self._tell(Presented(
+            ts=flow.start, client=client, client_port=client_port, server=server, server_port=server_port,
+            source=self.source, input=self._input, subject=common_name(said.subject), issuer=issuer, serial=said.serial,
+            own=own, names=said.names, sha256=sha256(der).hexdigest(),
         ))  # fmt: skip
+        if said.names and not own:
+            self._tell(Certificate(
+                ts=said.since, client=client, client_port=client_port, server=server, server_port=server_port,
+                source=self.source, input=self._input, names=said.names, issuer=issuer, serial=said.serial,
+            ))  # fmt: skip
 
     def connection(self, flow: Flow) -> None:
         """A TCP connection."""

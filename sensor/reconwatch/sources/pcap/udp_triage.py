@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from reconwatch.sources.dns_codes import PTR
 from reconwatch.sources.pcap import dns
 from reconwatch.sources.pcap.batch import Flags, Ints, begins, rows
 from reconwatch.sources.pcap.columns import Columns
@@ -15,6 +17,8 @@ from reconwatch.sources.pcap.quic import VERSIONS
 from reconwatch.sources.pcap.transport import UDP_LIFE
 
 _VERSIONS = np.array(sorted(int.from_bytes(version, "big") for version in VERSIONS), np.uint32)
+
+_PTR = PTR.to_bytes(2, "big")
 
 MOST_VERDICTS = 65_536
 """Question sections whose verdict is remembered; at some 100 bytes each this is 7 MB."""
@@ -29,7 +33,7 @@ class Judged:
     going_on: Flags
     """Which of those belong to flows that began earlier, and were not to be followed."""
     messages: list[int]
-    """DNS messages that ask for a name of interest, or cannot be judged at a glance."""
+    """DNS messages that ask for a name of interest or may call an address by one, or cannot be judged at a glance."""
     answers: list[int]
     """DNS answers for other names, which may share an address of interest."""
     fresh: Flags
@@ -39,10 +43,11 @@ class Judged:
 class UdpTriage:
     """Goes through the datagrams of one batch after the other."""
 
-    def __init__(self, ledger: Ledger, names: Callable[[str], bool]) -> None:
-        """`names`: whether a host name is of interest."""
+    def __init__(self, ledger: Ledger, names: Callable[[str], bool], pointing: re.Pattern[bytes] | None = None) -> None:
+        """`names`: whether a host name is of interest; `pointing`: see `dns.pointing`."""
         self._ledger = ledger
         self._names = names
+        self._pointing = pointing
         self._verdicts: dict[bytes, bool] = {}
 
     def look(self, data: bytearray, packets: Columns, watched: Flags) -> Judged:
@@ -124,11 +129,17 @@ class UdpTriage:
             wanted = known(question)
             if wanted is None:
                 wanted = self._judge(question)
-            if wanted:
+            if wanted or (answers and self._points(question, data, close, stop)):
                 asked.append(place)
             elif answers:
                 answered.append(place)
         return asked, answered
+
+    def _points(self, question: bytes, data: bytearray, start: int, stop: int) -> bool:
+        """Whether what stands behind a PTR question may call the address by a name of interest."""
+        if self._pointing is None or question[-4:-2] != _PTR:
+            return False
+        return self._pointing.search(data, start, stop) is not None
 
     def _judge(self, question: bytes) -> bool:
         """Whether a message with this question has to be read; remembered where its bytes alone decide."""

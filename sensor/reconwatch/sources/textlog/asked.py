@@ -42,6 +42,7 @@ class Asked:
     forwarded: str | None = None
     """X-Forwarded-For."""
     sni: str | None = None
+    """The name in the hello of TLS, where whoever logs has ended it or looked into it."""
 
 
 def told(format: LineFormat, asked: Asked) -> list[AnyEvent]:
@@ -69,7 +70,15 @@ def told(format: LineFormat, asked: Asked) -> list[AnyEvent]:
     facts = _facts(format, asked, _Ends(client, port, server))
     masked = lookout.mask(host, uri)
     return [
-        HttpRequest(method=asked.method, host=host, uri=masked, user_agent=asked.agent, status=asked.status, **facts)
+        HttpRequest(
+            method=asked.method,
+            host=host,
+            uri=masked,
+            user_agent=asked.agent,
+            status=asked.status,
+            sni=asked.sni.lower().rstrip(".") or None if asked.sni else None,
+            **facts,
+        )
     ]
 
 

@@ -79,6 +79,7 @@ class CombinedFormat(LineFormat):
             status=number(found["status"]),
             user=percent_decoded(user) if user and squid else user,
             forwarded=extra.get("forwarded"),
+            sni=extra.get("sni"),
         )
         return told(self, asked)
 

@@ -64,6 +64,7 @@ class HaproxyFormat(LineFormat):
             agent=captured.get("user_agent"),
             status=number(found["status"]),
             forwarded=captured.get("forwarded"),
+            sni=captured.get("sni"),
         )
         return told(self, asked)
 

@@ -55,12 +55,13 @@ class MappedFormat(LineFormat):
         text = {name: str(value) for name, value in values.items() if _is_text(value)}
         target = text.get("url") or text.get("uri") or ""
         named = text.get("sni") or text.get("host")
+        method = text.get("method", "GET" if target else "")
         asked = Asked(
             ts=ts,
             client=text.get("client", ""),
             client_port=number(text.get("client_port")),
-            method=text.get("method", "GET" if target else ""),
-            target=target or (named or "" if text.get("method") == "CONNECT" else ""),
+            method=method,
+            target=target or (named or "" if method == "CONNECT" else ""),
             host=text.get("host"),
             server=text.get("server"),
             server_port=number(text.get("server_port")),
@@ -68,7 +69,7 @@ class MappedFormat(LineFormat):
             status=number(text.get("status")),
             user=text.get("user"),
             forwarded=text.get("forwarded"),
-            sni=named,
+            sni=named if method in ("", "CONNECT") else text.get("sni"),
         )
         return told(self, asked)
 

@@ -17,7 +17,7 @@ class Row(msgspec.Struct, gc=False, rename={
     "orig_h": "id.orig_h", "orig_p": "id.orig_p", "resp_h": "id.resp_h", "resp_p": "id.resp_p",
     "ttls": "TTLs", "path": "_path", "cert_serial": "certificate.serial",
     "cert_subject": "certificate.subject", "cert_issuer": "certificate.issuer",
-    "cert_valid": "certificate.not_valid_before", "san_dns": "san.dns",
+    "cert_valid": "certificate.not_valid_before", "san_dns": "san.dns", "file_id": "id",
 }):  # fmt: skip
     """The columns that events are made of, and those that tell one log from another. None is unset."""
 
@@ -46,6 +46,10 @@ class Row(msgspec.Struct, gc=False, rename={
     client_initial_dcid: str | None = None
     client_scid: str | None = None
     client_protocol: str | None = None
+    cert_chain_fps: list[str | None] | None = None
+    cert_chain_fuids: list[str | None] | None = None
+    subject: str | None = None
+    issuer: str | None = None
     # http
     method: str | None = None
     host: str | None = None
@@ -61,6 +65,8 @@ class Row(msgspec.Struct, gc=False, rename={
     conn_state: str | None = None
     history: str | None = None
     # x509
+    fingerprint: str | None = None
+    file_id: str | None = None
     cert_serial: str | None = None
     cert_subject: str | None = None
     cert_issuer: str | None = None

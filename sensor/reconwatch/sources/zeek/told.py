@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from reconwatch.account import Account
-from reconwatch.events import AnyEvent, Certificate, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest
+from reconwatch.events import AnyEvent, Certificate, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, Presented
 from reconwatch.interest import Lookout
-from reconwatch.sources.certificates import authority, common_name, host_names, serial
+from reconwatch.sources.certificates import authority, common_name, host_names, serial, sha256_or_none
+from reconwatch.sources.dns_codes import PTR, pointed
 from reconwatch.sources.spelling import (
     UNKNOWN_TTL,
     canonical,
@@ -23,11 +24,11 @@ from reconwatch.sources.zeek.row import Kind, Row
 
 HOLDS: dict[Kind, frozenset[str]] = {
     "dns": frozenset({"dns", "answer"}),
-    "ssl": frozenset({"tls"}),
+    "ssl": frozenset({"tls", "presented"}),
     "quic": frozenset({"tls"}),
     "http": frozenset({"http", "tls"}),
     "conn": frozenset({"conn"}),
-    "x509": frozenset({"certificate"}),
+    "x509": frozenset({"certificate", "presented"}),
 }
 """The kinds of event that each log can tell; http.log tells a CONNECT, which is a `tls`."""
 
@@ -96,14 +97,23 @@ class Teller:
                 addresses.append((address, UNKNOWN_TTL if ttl is None else ttl))
             elif answer and "ech=" in answer:
                 ech = True
-        if not addresses and not ech and row.rcode is None:
+        pointers = pointed(row.answers or ()) if row.qtype == PTR else ()
+        if not addresses and not ech and not pointers and row.rcode is None:
             return [query]
-        facts |= {"qtype": row.qtype, "rcode": row.rcode, "records": len(row.answers or ())}
+        facts |= {"qtype": row.qtype, "rcode": row.rcode, "records": len(row.answers or ()), "pointers": pointers}
         return [query, DnsAnswer(name=name, addresses=tuple(addresses), ech=ech, **facts)]
 
     def _ssl(self, row: Row, facts: dict[str, Any]) -> list[AnyEvent]:
         # `next_protocol` is what the server chose, not what the client offered: it is no ALPN of the hello.
-        return [Hello(name=_name(row.server_name), **facts)]
+        told: list[AnyEvent] = [Hello(name=_name(row.server_name), **facts)]
+        key = next(filter(None, (*(row.cert_chain_fps or ())[:1], *(row.cert_chain_fuids or ())[:1])), None)
+        if key is not None or row.subject:
+            own = bool(row.subject) and row.subject == row.issuer
+            subject, issuer = common_name(row.subject), authority(row.issuer)
+            told.append(
+                Presented(key=key, subject=subject, issuer=issuer, own=own, sha256=sha256_or_none(key), **facts)
+            )
+        return told
 
     def _quic(self, row: Row, facts: dict[str, Any]) -> list[AnyEvent]:
         alpn = (row.client_protocol,) if row.client_protocol else ()
@@ -136,13 +146,21 @@ class Teller:
 
     def _x509(self, row: Row, facts: dict[str, Any]) -> list[AnyEvent]:
         names = host_names((*(row.san_dns or ()), common_name(row.cert_subject)))
+        issuer, number = authority(row.cert_issuer), serial(row.cert_serial)
+        own = row.cert_issuer is not None and row.cert_issuer == row.cert_subject
+        facts = facts | {"server": None}
+        told: list[AnyEvent] = []
+        # Before version 4.1 certificates were files with a number, since then they have a fingerprint.
+        if (key := row.fingerprint or row.file_id) is not None:
+            told.append(Presented(
+                key=key, subject=common_name(row.cert_subject), issuer=issuer, serial=number, own=own, names=names,
+                sha256=sha256_or_none(row.fingerprint), **facts,
+            ))  # fmt: skip
         valid = row.cert_valid
         since = epoch(valid) if isinstance(valid, str) else None if valid is None else plausible(valid)
-        if not names or since is None:
-            return []
-        facts = facts | {"ts": since, "server": None}
-        issuer = authority(row.cert_issuer) if row.cert_issuer != row.cert_subject else None
-        return [Certificate(names=names, issuer=issuer, serial=serial(row.cert_serial), **facts)] if issuer else []
+        if names and since is not None and issuer and not own:
+            told.append(Certificate(names=names, issuer=issuer, serial=number, **facts | {"ts": since}))
+        return told
 
     def _conn(self, row: Row, facts: dict[str, Any]) -> list[AnyEvent]:
         service = _service(row.service)

@@ -23,11 +23,21 @@ _PLAIN_CONTROLS = frozenset(b"\b\t\n\f\r")
 
 _USED: dict[Kind, frozenset[str]] = {
     "dns": frozenset({"query", "qtype", "rcode", "answers", "ttls"}),
-    "ssl": frozenset({"server_name", "next_protocol"}),
+    "ssl": frozenset({"server_name", "next_protocol", "cert_chain_fps", "cert_chain_fuids", "subject", "issuer"}),
     "quic": frozenset({"server_name", "client_protocol"}),
     "http": frozenset({"method", "host", "uri", "user_agent", "version", "status_code"}),
     "conn": frozenset({"proto", "service", "conn_state", "history"}),
-    "x509": frozenset({"cert_serial", "cert_subject", "cert_issuer", "cert_valid", "san_dns"}),
+    "x509": frozenset(
+        {
+            "fingerprint",
+            "file_id",
+            "cert_serial",
+            "cert_subject",
+            "cert_issuer",
+            "cert_valid",
+            "san_dns",
+        }
+    ),
 }
 _RENAMED = {
     "TTLs": "ttls",
@@ -36,6 +46,7 @@ _RENAMED = {
     "certificate.issuer": "cert_issuer",
     "certificate.not_valid_before": "cert_valid",
     "san.dns": "san_dns",
+    "id": "file_id",
 }
 """Columns that `Row` calls otherwise."""
 _OF_LOSSES = frozenset({"percent_lost"})
@@ -154,7 +165,7 @@ class Header:
                 return _port
             case "qtype" | "rcode" | "status_code":
                 return int
-            case "answers" | "san_dns":
+            case "answers" | "san_dns" | "cert_chain_fps" | "cert_chain_fuids":
                 return self._texts
             case "ttls":
                 return self._numbers
