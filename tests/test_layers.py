@@ -35,6 +35,7 @@ ROOMS = [
     {"partitioned"},
     {"desk"},
     {"sinks"},
+    {"store"},
     {"explanation"},
     {"assembly"},
     {"snapshot"},
@@ -48,9 +49,10 @@ ROOMS = [
 FORBIDDEN = {
     "sources": {"catalog", "site", "targets", "visits", "sightings", "notices"},
     "detectors": {"catalog", "site", "sources", "events"},
+    "store": {"catalog", "sources", "detectors", "desk", "events"},
     "sinks": {"catalog", "site", "sources", "detectors", "desk", "events"},
 }
-"""What a room must not know although it comes before: sources see no meaning, detectors and sinks no wire."""
+"""What a room must not know although it comes before: sources see no meaning, detectors, sinks, store no wire."""
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -93,6 +93,31 @@ def _sub(notice: Notice) -> str:
     return " ".join(f"{name}={value}" for name, value in parts if value)
 
 
+def line(notice: Notice) -> str:
+    """The row of a notice, without its end. Raises ValueError for an absurd time.
+
+    It cannot begin with `#`, which Zeek would escape: its first column is a number.
+    """
+    cells = row(notice)
+    return "\t".join(cells.get(name, UNSET) for name, _ in COLUMNS)
+
+
+def header(opened: float) -> str:
+    """What stands above the rows of a log that was opened at a time, in UTC epoch seconds. Raises ValueError."""
+    fields, types = zip(*COLUMNS, strict=True)
+    lines = (
+        "#separator \\x09",
+        "#set_separator\t,",
+        "#empty_field\t(empty)",
+        "#unset_field\t-",
+        "#path\tnotice",
+        f"#open\t{zeek_stamp(opened)}",
+        "\t".join(("#fields", *fields)),
+        "\t".join(("#types", *types)),
+    )
+    return "\n".join(lines) + "\n"
+
+
 class NoticeLogSink:
     """Writes the header at the first notice (or at the end, if none came), a row a notice, and `#close`."""
 
@@ -102,27 +127,12 @@ class NoticeLogSink:
 
     def write(self, notice: Notice) -> None:
         """Write one row. Raises ValueError after `close()` or for an absurd time."""
-        cells = row(notice)
+        text = line(notice)
         if self._latest is None:
             self._latest = notice.ts
-            self._put_header(notice.ts)
+            self._outlet.put(header(notice.ts))
         self._latest = max(self._latest, notice.ts)
-        # A row cannot begin with `#`, which Zeek would escape: its first column is a number.
-        self._outlet.put("\t".join(cells.get(name, UNSET) for name, _ in COLUMNS) + "\n")
-
-    def _put_header(self, opened: float) -> None:
-        fields, types = zip(*COLUMNS, strict=True)
-        lines = (
-            "#separator \\x09",
-            "#set_separator\t,",
-            "#empty_field\t(empty)",
-            "#unset_field\t-",
-            "#path\tnotice",
-            f"#open\t{zeek_stamp(opened)}",
-            "\t".join(("#fields", *fields)),
-            "\t".join(("#types", *types)),
-        )
-        self._outlet.put("\n".join(lines) + "\n")
+        self._outlet.put(text + "\n")
 
     def flush(self) -> None:
         """Flush the stream. Before the first notice there is no header to flush: it says when the log began."""
@@ -133,6 +143,6 @@ class NoticeLogSink:
         if self._outlet.is_closed:
             return
         if self._latest is None:
-            self._put_header(0.0)
+            self._outlet.put(header(0.0))
         self._outlet.put(f"#close\t{zeek_stamp(self._latest or 0.0)}\n")
         self._outlet.close()
