@@ -57,6 +57,8 @@ class Worker:
 class Delivery:
     """All sinks of one service. `step` is called by its loop, by one thread, and never raises for a sink or the store.
 
+    Made before the first notice is put into the outbox: a sink that was never here begins with what comes then.
+
     `ticks` is a clock that is never set back, in seconds; `clock` is that of people; `jitter` gives numbers from 0 to
     1, so that sensors whose collector was down do not all come back to it at once.
     """
@@ -86,6 +88,10 @@ class Delivery:
         self._retries_due = 0.0
         self._problems: list[str] = []
         self._trouble = ""
+        try:
+            self._register()
+        except StoreError as error:  # `step` tries again
+            self._problems.append(str(error))
 
     def step(self, deadline: float) -> bool:
         """Send what waits, until a time by `ticks`; whether more could be sent at once.
@@ -162,7 +168,10 @@ class Delivery:
             worker.give(sending.notices)
             return False
         lane.settle(sending, _sent(lane.output, sending.notices), self._ticks(), self._clock())
-        return lane.seq < newest and self._ticks() >= lane.due
+        if lane.seq >= newest:
+            lane.measure(0, 0)
+            return False
+        return self._ticks() >= lane.due
 
     def _settled(self, lane: Lane, worker: Worker, timeout: float = 0.0) -> bool:
         """Whether what a worker was given is done; then what came of it is noted."""

@@ -87,6 +87,7 @@ class FileOutput:
 
     def send(self, notices: Sequence[Notice]) -> None:
         """Append them and bring them to the disk. Raises Unreachable, Refused."""
+        handle = self._current()  # a file that is opened anew says what it holds
         lines: list[bytes] = []
         refused: Refused | None = None
         for number, notice in enumerate(notices):
@@ -98,7 +99,7 @@ class FileOutput:
                 refused = Refused(str(error), number, final=True)
                 break
         if lines:
-            self._append(lines, notices[0])
+            self._append(handle, lines, notices[0])
         if refused is not None:
             raise refused
 
@@ -115,8 +116,7 @@ class FileOutput:
         """Release the file. Idempotent."""
         self._release()
 
-    def _append(self, lines: list[bytes], first: Notice) -> None:
-        handle = self._current()
+    def _append(self, handle: int, lines: list[bytes], first: Notice) -> None:
         try:
             before = os.fstat(handle).st_size
             if before == 0 and self._format.header is not None:
