@@ -49,11 +49,11 @@ def _forgotten(database: Database, retention: Retention, now: float) -> int:
         return 0
     newest = database.rows("SELECT through FROM notices ORDER BY seq DESC LIMIT 1")[0][0]
     rows = database.rows(
-        "SELECT seq, stored, through FROM notices WHERE seq <= ? ORDER BY seq LIMIT ?", (floor, AT_ONCE)
+        "SELECT seq, stored, through - length(body) FROM notices WHERE seq <= ? ORDER BY seq LIMIT ?", (floor, AT_ONCE)
     )
     last = 0
-    for seq, stored, through in rows:
-        if stored >= now - retention.days * _DAY and through > newest - retention.bytes:
+    for seq, stored, begins in rows:
+        if stored >= now - retention.days * _DAY and begins >= newest - retention.bytes:
             break
         last = seq
     return database.execute("DELETE FROM notices WHERE seq <= ?", (last,)).rowcount if last else 0
@@ -64,7 +64,9 @@ def _given_back(database: Database) -> bool:
     spare = free - max(int(pages * SLACK), PAGES_AT_ONCE)
     if spare <= 0:
         return False
-    database.rows(f"PRAGMA incremental_vacuum({min(spare, PAGES_AT_ONCE)})")
+    with database.transaction():
+        for _ in range(min(spare, PAGES_AT_ONCE)):  # sqlite3 takes a single step of this statement: one page
+            database.execute("PRAGMA incremental_vacuum(1)")
     return spare > PAGES_AT_ONCE
 
 
