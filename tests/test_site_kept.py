@@ -24,7 +24,8 @@ def path(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     path = Path("site.yaml")
-    path.write_text(f"{FULL}sinks: [{{kafka: {{port: 9092, tls: yes, brokers: [a, b], weight: 0.5, note: }}}}]\n")
+    sink = "{file: /var/log/rw.jsonl, verdict: escalate, notes: [Bulk_Search], backlog: 200}"
+    path.write_text(f"{FULL}sinks: [{sink}]\nstore: {{days: 30, file: /srv/rw.db}}\n")
     return path
 
 
@@ -70,7 +71,7 @@ def test_every_site_comes_back_as_it_was(path, text):
 
 def test_what_would_not_come_back_as_it_is_is_not_kept(path, reads, tmp_path):
     for value in ("2026-11-24", "1" * 40):
-        path.write_text(f"{OWNED}sinks: [{{kafka: {value}}}]\n")
+        path.write_text(f"{OWNED}sources: [{{kafka: {value}}}]\n")
         assert load(path) == load(path)
     assert len(reads) == 4
     assert kept(tmp_path) == []

@@ -13,6 +13,30 @@ State = Literal["open", "update", "closed"]
 Verdict = Literal["monitor", "investigate", "escalate"]
 
 SCHEMA = 1
+
+NOTES = (
+    "Database_Lookup",
+    "Targeted_Search",
+    "Bulk_Search",
+    "Enumeration_Sweep",
+    "CT_Log_Scraping",
+    "Reverse_Sweep",
+    "Recon_Tool",
+    "Indicator_Match",
+    "Unusual_Use",
+    "Scanner_Crawl",
+    "Address_Scan",
+    "Port_Scan",
+    "Zone_Transfer",
+    "DNS_Enumeration",
+    "Name_Probe",
+    "Service_Probe",
+    "Certificate_Exposed",
+    "Exposed_Name_Probed",
+    "Canary_Touched",
+    "Campaign",
+)
+"""All that a notice may be called (DESIGN.md section 4)."""
 INVESTIGATE, ESCALATE = 30, 60
 """Scores from which the first and the second line are asked to look (DESIGN.md section 4)."""
 

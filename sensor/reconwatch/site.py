@@ -18,6 +18,7 @@ import msgspec
 
 from reconwatch.cache import cached
 from reconwatch.document import Document, DocumentError, Problem, examine, in_order, load, text_of
+from reconwatch.site_outlets import FileSink, Keeping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -188,7 +189,8 @@ class Site:
     logs: tuple[Log, ...] = ()
     """The first whose `files` fit a log is about it."""
     sources: tuple[dict[str, Any], ...] = ()
-    sinks: tuple[dict[str, Any], ...] = ()
+    sinks: tuple[FileSink, ...] = ()
+    store: Keeping = field(default_factory=Keeping)
     intel: tuple[Feed, ...] = ()
     thresholds: Thresholds = field(default_factory=dict)
     path: str | None = None
@@ -412,7 +414,8 @@ def _site(model: SiteModel, document: Document, warnings: tuple[Problem, ...]) -
             Log(each.files, each.format, each.server, each.zone, each.pattern, dict(each.fields)) for each in model.logs
         ),
         sources=tuple(model.sources),
-        sinks=tuple(model.sinks),
+        sinks=tuple(each.plain() for each in model.sinks),
+        store=model.store.plain(),
         intel=tuple(_feed(each, document, index) for index, each in enumerate(model.intel)),
         thresholds=dict(model.thresholds),
         path=document.name,

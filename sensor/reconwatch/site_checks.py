@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reconwatch.document import nearest
 from reconwatch.domains import PLACEHOLDERS, is_shared_suffix
 from reconwatch.site import PRIVATE, ROLES, Network
+from reconwatch.site_sinks import repeated_sinks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ def errors_beside_the_model(
     """Errors that no single value shows, found in the raw document so that other errors do not hide them."""
     data = document.data if isinstance(document.data, dict) else {}
     yield from _canary_shapes(document, data.get("canaries"))
+    yield from repeated_sinks(document, data.get("sinks"))
     if thresholds is not None:
         yield from _unknown_thresholds(document, data.get("thresholds"), thresholds)
 

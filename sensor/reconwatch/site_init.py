@@ -336,8 +336,13 @@ logs:
 
 # What `reconwatch run` follows, where it writes, and its threat intelligence.
 sources: []
-sinks: []
+sinks:
+  # - {{file: /var/log/reconwatch/notices.jsonl, format: jsonl, verdict: investigate}}
 intel: []
+
+# Where and how long `run` keeps notices and what it knows; both bounds have a default.
+store:
+  # file: /var/lib/reconwatch/reconwatch.db
 
 # Thresholds of single notes; the defaults and their reasons are in the documentation of the detectors.
 thresholds: {{}}

@@ -12,6 +12,7 @@ import msgspec
 from reconwatch.cache import stamp
 from reconwatch.document import Problem
 from reconwatch.site import Canary, Direction, Feed, Log, Owned, Roles, Site, Thresholds, Trust
+from reconwatch.site_outlets import FileSink, Keeping
 
 PACKAGES = ("idna", "publicsuffixlist", "pydantic", "yaml")
 """Packages that have a say in what a site may hold; the cache forgets what another version of them said."""
@@ -34,7 +35,8 @@ class _Kept(msgspec.Struct, frozen=True, array_like=True):
     canaries: tuple[Canary, ...]
     logs: tuple[Log, ...]
     sources: tuple[dict[str, Any], ...]
-    sinks: tuple[dict[str, Any], ...]
+    sinks: tuple[FileSink, ...]
+    store: Keeping
     intel: tuple[Feed, ...]
     thresholds: Thresholds
     path: str | None
@@ -59,13 +61,14 @@ def encode(site: Site) -> bytes | None:
         owned.domains, owned.asns, owned.brands, owned.hosted, owned.issuers,
         (owned.ranges, owned.nameservers, owned.secondaries, site.inside, *roles),
         tuple((trust.who, trust.reason, trust.since, trust.until, trust.directions) for trust in site.trusted),
-        site.canaries, site.logs, site.sources, site.sinks, site.intel, site.thresholds, site.path, site.warnings,
+        site.canaries, site.logs, site.sources, site.sinks, site.store, site.intel, site.thresholds, site.path,
+        site.warnings,
     )  # fmt: skip
     try:
         raw = _ENCODER.encode(values)
-    except (OverflowError, UnicodeEncodeError):  # of a sink, say: a number of more than 64 bits
+    except (OverflowError, UnicodeEncodeError):  # of a source, say: a number of more than 64 bits
         return None
-    back = decode(raw)  # of a sink, say: a date comes back as text
+    back = decode(raw)  # of a source, say: a date comes back as text
     return raw if (back, back.warnings) == (site, site.warnings) else None
 
 
@@ -82,6 +85,7 @@ def decode(raw: bytes) -> Site:
         logs=kept.logs,
         sources=kept.sources,
         sinks=kept.sinks,
+        store=kept.store,
         intel=kept.intel,
         thresholds=kept.thresholds,
         path=kept.path,

@@ -16,13 +16,15 @@ from pathlib import PurePath
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationInfo, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo, model_validator
 from pydantic import field_validator as validator_of
 
 from reconwatch.document import Refused, nearest
 from reconwatch.document_errors import shown
 from reconwatch.domains import read_domain, read_owned_domain
 from reconwatch.logformat import DATES, EXTRA_FIELDS, JSON_FIELDS, WITH_EXTRA_FIELDS, LogformatError, compiled
+from reconwatch.site_section import Section, Text, read_text
+from reconwatch.site_sinks import SinkModel, StoreModel
 
 BROADEST = {4: 8, 6: 7}
 """The shortest prefix a range may have, by IP version. The largest blocks ever assigned to one holder are IPv4 /8s; the
@@ -157,15 +159,6 @@ def _readings(text: str) -> list[str]:
     return sorted(possible)
 
 
-def read_text(value: Any) -> str:
-    """Text for people, in one line. Raises Refused if there is none."""
-    if isinstance(value, str) and value.strip():
-        return " ".join(value.split())
-    if isinstance(value, str):
-        raise Refused("the text is empty", write="what a reader of a notice should know")
-    raise Refused(f"this must be text, not {shown(value)}", write=f'"{value}" in quotes' if value is not None else "")
-
-
 def read_path(value: Any) -> str:
     """A path of a URL, with its leading slash. Raises Refused."""
     if not isinstance(value, str) or not value.strip():
@@ -275,19 +268,7 @@ AnyNetwork = Annotated[Any, PlainValidator(read_network)]
 Domain = Annotated[str, BeforeValidator(read_domain)]
 OwnedDomain = Annotated[str, BeforeValidator(read_owned_domain)]
 Day = Annotated[datetime.date, BeforeValidator(read_date)]
-Text = Annotated[str, BeforeValidator(read_text)]
 RawList = list[dict[str, Any]]
-
-
-class Section(BaseModel):
-    """A mapping of site.yaml. Unknown keys are refused; a key without a value means its default."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_empty(cls, data: Any) -> Any:
-        return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
 
 
 class OwnedModel(Section):
@@ -431,6 +412,7 @@ class SiteModel(Section):
     canaries: list[CanaryModel] = []
     logs: list[LogModel] = []
     sources: RawList = []
-    sinks: RawList = []
+    sinks: list[SinkModel] = []
+    store: StoreModel = StoreModel()
     intel: list[FeedModel] = []
     thresholds: dict[str, dict[str, Annotated[float, BeforeValidator(read_number)]]] = {}

@@ -6,7 +6,7 @@ import contextlib
 import gc
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -118,20 +118,38 @@ def replaying(
 
 @click.command()
 @click.argument("notice_id", metavar="ID")
-@click.option(
-    "--from", "source", required=True, metavar="FILE.jsonl", help="Notices as replay wrote them; - for stdin."
-)
-def explain(notice_id: str, source: str) -> None:
+@click.option("--from", "source", metavar="FILE.jsonl", help="Notices as replay wrote them; - for stdin.")
+@click.option("--store", metavar="FILE", help="The store of a service, which may be running.")
+def explain(notice_id: str, source: str | None, store: str | None) -> None:
     """Print the evidence of one notice, its verdict, and what would change it."""
     from reconwatch import explanation
 
-    path = input_of(source)
+    if (source is None) == (store is None):
+        stop("either --from FILE.jsonl or --store FILE is needed")
     try:
-        with path.open("rb") if isinstance(path, Path) else contextlib.nullcontext(path) as lines:
+        with lines_of_store(store, notice_id) if store is not None else lines_of_file(source or "-") as lines:
             notice = explanation.find(lines, notice_id)
     except OSError as error:
         stop(f"{source}: {error.strerror}")
     except ValueError as error:
-        stop(f"{source}: {error}")
+        stop(f"{source or store}: {error}")
     for line in explanation.render(explanation.explain(notice)):
         click.echo(line)
+
+
+def lines_of_file(source: str) -> contextlib.AbstractContextManager[BinaryIO]:
+    """Lines that replay wrote to a file, or those of standard input."""
+    path = input_of(source)
+    return path.open("rb") if isinstance(path, Path) else contextlib.nullcontext(path)
+
+
+@contextlib.contextmanager
+def lines_of_store(store: str, beginning: str) -> Iterator[Iterable[bytes]]:
+    """What a store holds of the notices whose id begins so; ends the program if it cannot be read."""
+    from reconwatch.store import Reader, StoreError
+
+    try:
+        with Reader.open(Path(store)) as reader:
+            yield list(reader.lines(beginning))
+    except StoreError as error:
+        stop(str(error))

@@ -104,12 +104,13 @@ class Reader:
         """As `Store.notices`."""
         return selected(self.rows, **wanted)
 
-    def lines(self) -> Iterator[bytes]:
-        """Every emission as its line of JSON, in the order in which they were kept."""
-        seq = 0
-        while found := self.rows("SELECT seq, body FROM notices WHERE seq > ? ORDER BY seq LIMIT ?", (seq, _AT_ONCE)):
-            for seq, body in found:  # noqa: B007  # the last one counts
-                yield body
+    def lines(self, beginning: str) -> Iterator[bytes]:
+        """The emissions whose id begins so, with or without its `rw-`, each as its line of JSON."""
+        for begin in (beginning, f"rw-{beginning}"):
+            last = begin + "\U0010ffff"
+            yield from (
+                body for (body,) in self.rows("SELECT body FROM notices WHERE id BETWEEN ? AND ?", (begin, last))
+            )
 
     def positions(self) -> dict[str, Position]:
         """Where every sink stands."""

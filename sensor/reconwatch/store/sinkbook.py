@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
 from reconwatch.store.contract import Dead, Position
-from reconwatch.store.database import Database
+from reconwatch.store.database import PATIENCE, Database, failure
 
 MOST_DEAD = 10_000
 """Dead letters that are kept of one sink; the oldest go. A sink that refuses so many is set up wrongly."""
 
 DEAD = "sink, seq, id, rev, reason, failures, died, body, again"
 """The columns of a dead letter, in the order of `letter_of`."""
+
+_ASK_AGAIN = "UPDATE dead SET again = 1 WHERE again = 0 AND (?1 IS NULL OR sink = ?1)"
 
 
 class Book:
@@ -62,9 +67,7 @@ class Book:
     def retry(self, sink: str | None = None) -> int:
         """Have dead letters (of one sink) tried once more; how many."""
         with self._database.transaction():
-            return self._database.execute(
-                "UPDATE dead SET again = 1 WHERE again = 0 AND (?1 IS NULL OR sink = ?1)", (sink,)
-            ).rowcount
+            return self._database.execute(_ASK_AGAIN, (sink,)).rowcount
 
     def bury(self, letters: Iterable[Dead]) -> None:
         """Keep what came of trying once more: they are refused as before."""
@@ -87,6 +90,16 @@ class Book:
         with self._database.transaction():
             for each in letters:
                 self._database.execute("DELETE FROM dead WHERE sink = ? AND seq = ?", (each.sink, each.seq))
+
+
+def ask_again(path: Path, sink: str | None = None) -> int:
+    """Have the dead letters of a store tried once more, beside a service that runs; how many. Raises StoreError."""
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=5 * PATIENCE)
+        with contextlib.closing(connection), connection:
+            return connection.execute(_ASK_AGAIN, (sink,)).rowcount
+    except sqlite3.Error as error:
+        raise failure(path, error) from None
 
 
 def letter_of(row: tuple[Any, ...]) -> Dead:

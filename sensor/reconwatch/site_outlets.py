@@ -1,0 +1,43 @@
+"""What the service writes, as site.yaml says it: the sinks, and the database before them. Plain values."""
+
+from __future__ import annotations
+
+import msgspec
+
+from reconwatch.notices import Verdict
+
+BACKLOG = 100_000
+"""Notices that may wait for a sink: months of an ordinary site."""
+STORE_FILE = "/var/lib/reconwatch/reconwatch.db"
+"""Where systemd's `StateDirectory=reconwatch` is."""
+STORE_DAYS = 400
+"""A year and a month: the same month of last year can be looked at."""
+STORE_MEGABYTES = 2_000
+"""Of notices with their evidence: some 500,000 emissions, and a busy sensor makes some hundreds a day."""
+
+
+class FileSink(msgspec.Struct, frozen=True):
+    """A file that notices are appended to."""
+
+    path: str
+    """Absolute."""
+    format: str = "jsonl"
+    """jsonl, notice-log or eve."""
+    name: str = ""
+    """What its position is kept under, and what messages call it."""
+    verdict: Verdict = "monitor"
+    """It gets this one and worse."""
+    notes: tuple[str, ...] = ()
+    """It gets these; empty: all."""
+    backlog: int = BACKLOG
+    """Notices that may wait for it before the oldest is dropped."""
+
+
+class Keeping(msgspec.Struct, frozen=True):
+    """Where and how long notices are kept."""
+
+    file: str = STORE_FILE
+    """Absolute."""
+    days: int = STORE_DAYS
+    """Since they were told."""
+    megabytes: int = STORE_MEGABYTES

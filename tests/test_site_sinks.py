@@ -1,0 +1,116 @@
+"""`sinks` and `store` of site.yaml: what is read, and what is refused with its line and what to write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from reconwatch.detectors import default_thresholds
+from reconwatch.notices import NOTES
+from reconwatch.sinks.eve import SIGNATURES
+from reconwatch.site import check, load_site
+from reconwatch.site_init import draft
+from reconwatch.site_outlets import FileSink, Keeping
+from reconwatch.store import Backlog, Retention
+from reconwatch.store.configured import backlogs_of, outputs_of, retention_of
+from reconwatch.store.lines import FORMATS
+
+OWNED = "owned:\n  domains: [acme.com]\n"
+FULL = f"""\
+{OWNED}sinks:
+  - {{file: /var/log/rw/all.jsonl}}
+  - file: /var/log/rw/eve.json
+    format: eve
+    name: siem
+    verdict: investigate
+    notes: [Targeted_Search, Bulk_Search, Targeted_Search]
+    backlog: 500
+store: {{file: /srv/rw.db, days: 30, megabytes: 100}}
+"""
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Writes a site.yaml into the working directory."""
+    monkeypatch.chdir(tmp_path)
+
+    def written(text: str) -> Path:
+        Path("site.yaml").write_text(text)
+        return Path("site.yaml")
+
+    return written
+
+
+def test_sinks_and_store_are_read_and_come_back_from_the_cache(write: Callable[[str], Path]) -> None:
+    path = write(FULL)
+    for _ in range(2):
+        site = load_site(path)
+        assert site.sinks == (
+            FileSink("/var/log/rw/all.jsonl", "jsonl", "file:/var/log/rw/all.jsonl"),
+            FileSink("/var/log/rw/eve.json", "eve", "siem", "investigate", ("Targeted_Search", "Bulk_Search"), 500),
+        )
+        assert site.store == Keeping("/srv/rw.db", 30, 100)
+
+
+def test_what_the_service_makes_of_them(write: Callable[[str], Path]) -> None:
+    site = load_site(write(FULL))
+    assert [each.name for each in outputs_of(site)] == ["file:/var/log/rw/all.jsonl", "siem"]
+    assert backlogs_of(site)["siem"] == Backlog(notices=500)
+    assert retention_of(site) == Retention(30, 100_000_000)
+
+
+def test_without_them_there_is_no_sink_and_the_store_has_its_defaults(write: Callable[[str], Path]) -> None:
+    for text in (OWNED, f"{OWNED}sinks:\nstore:\n", draft()):
+        site = load_site(write(text))
+        assert (site.sinks, site.store) == ((), Keeping())
+        assert retention_of(site) == Retention()
+
+
+@pytest.mark.parametrize(("item", "message"), [
+    ("format: jsonl", "an item of sinks: key 'file' is missing; write file: ..."),
+    ("file: notices.jsonl", "'notices.jsonl' depends on where the service is started;"
+     " write '/var/log/reconwatch/notices.jsonl'"),
+    ("file: /var/log/rw/", "'/var/log/rw/' is not the path of a file; write '/var/log/rw/notices.jsonl'"),
+    ("file: 'https://siem/x'", "'https://siem/x' is a URL, not a file; write the path of a file"),
+    ("file: 7", "7 is not the path of a file; write one like /var/log/reconwatch/notices.jsonl"),
+    ("file: /x, format: table", "'table' is not one of jsonl, notice-log, eve"),
+    ("file: /x, format: jsnol", "'jsnol' is not one of jsonl, notice-log, eve; write 'jsonl'"),
+    ("file: /x, verdict: high", "'high' is not one of monitor, investigate, escalate"),
+    ("file: /x, notes: [Targeted_Serach]", "no notice is called 'Targeted_Serach'; write 'Targeted_Search'"),
+    ("file: /x, notes: Bulk_Search", "sinks.notes must be a list, not 'Bulk_Search'; write [Bulk_Search]"),
+    ("file: /x, backlog: 5", "5 is not a number of notices that may wait; write a whole number from 100 to 10000000"),
+    ("exec: /bin/sh, file: /x", "unknown key 'exec'; known here: file, format, name, verdict, notes, backlog"),
+])  # fmt: skip
+def test_an_item_that_is_wrong_is_refused(write: Callable[[str], Path], item: str, message: str) -> None:
+    assert [str(each) for each in check(write(f"{OWNED}sinks:\n  - {{{item}}}\n"))] == [f"site.yaml:4: {message}"]
+
+
+@pytest.mark.parametrize(("store", "message"), [
+    ("file: rw.db", "'rw.db' depends on where the service is started; write '/var/lib/reconwatch/rw.db'"),
+    ("days: 0", "0 is not a number of days; write a whole number from 1 to 36500"),
+    ("megabytes: 1", "1 is not a number of megabytes; write a whole number from 10 to 1000000"),
+    ("path: /x", "unknown key 'path'; known here: file, days, megabytes"),
+])  # fmt: skip
+def test_a_store_that_is_wrong_is_refused(write: Callable[[str], Path], store: str, message: str) -> None:
+    assert [str(each) for each in check(write(f"{OWNED}store: {{{store}}}\n"))] == [f"site.yaml:3: {message}"]
+
+
+def test_two_sinks_may_not_share_a_file_or_a_name(write: Callable[[str], Path]) -> None:
+    items = "  - {file: /a, name: x}\n  - {file: /b, name: x}\n  - {file: /a}\n"
+    assert [str(each) for each in check(write(f"{OWNED}sinks:\n{items}"))] == [
+        "site.yaml:5: the sink of line 4 has this name, too; write another name",
+        "site.yaml:6: the sink of line 4 has this file, too; write another file",
+    ]
+
+
+def test_every_note_has_a_name_that_a_sink_may_ask_for() -> None:
+    assert set(NOTES) == set(SIGNATURES)
+    assert set(default_thresholds()) <= set(NOTES)
+
+
+def test_every_format_that_site_yaml_takes_can_be_written() -> None:
+    from reconwatch.site_sinks import SinkModel
+
+    assert [SinkModel(file="/x", format=form).format for form in FORMATS] == list(FORMATS)  # type: ignore[arg-type]
