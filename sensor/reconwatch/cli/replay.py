@@ -150,6 +150,6 @@ def lines_of_store(store: str, beginning: str) -> Iterator[Iterable[bytes]]:
 
     try:
         with Reader.open(Path(store)) as reader:
-            yield list(reader.lines(beginning))
+            yield reader.lines(beginning)
     except StoreError as error:
         stop(str(error))

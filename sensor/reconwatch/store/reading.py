@@ -107,10 +107,12 @@ class Reader:
     def lines(self, beginning: str) -> Iterator[bytes]:
         """The emissions whose id begins so, with or without its `rw-`, each as its line of JSON."""
         for begin in (beginning, f"rw-{beginning}"):
-            last = begin + "\U0010ffff"
-            yield from (
-                body for (body,) in self.rows("SELECT body FROM notices WHERE id BETWEEN ? AND ?", (begin, last))
-            )
+            asked = "SELECT body FROM notices WHERE id BETWEEN ? AND ?"
+            try:
+                for (body,) in self._connection.execute(asked, (begin, begin + "\U0010ffff")):
+                    yield body
+            except sqlite3.Error as error:
+                raise failure(self.path, error) from None
 
     def positions(self) -> dict[str, Position]:
         """Where every sink stands."""
