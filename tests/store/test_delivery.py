@@ -385,6 +385,21 @@ def test_a_store_that_began_anew_gives_its_sinks_all_it_holds(
     assert sink.got == [1, 2, 3]
 
 
+def test_what_is_told_again_after_the_store_was_lost_is_not_written_to_a_file_again(
+    deliver: Callable[..., tuple[Store, Delivery]], path: Path, tmp_path: Path
+) -> None:
+    file = FileOutput(tmp_path / "notices.jsonl", "jsonl")
+    store, delivery = deliver(file)
+    store.emit(numbered(1, 2))
+    delivery.step(FOREVER)
+    path.unlink()  # and what lay beside it is of no use to the new one
+    assert store.emit(numbered(1, 2, 3)) == numbered(1, 2, 3)
+    delivery.step(FOREVER)
+    lines = file.path.read_bytes().splitlines()
+    assert [int(line[line.index(b"rw-") + 3 :][:16], 16) for line in lines] == [1, 2, 3]
+    assert store._database.rows("PRAGMA integrity_check") == [("ok",)]
+
+
 class Slow(Sink):
     """Waits until it is let go on."""
 

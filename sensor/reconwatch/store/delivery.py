@@ -130,7 +130,7 @@ class Delivery:
             begin = self._store.newest()[0] if first else 0
             for output in self._outputs:
                 position = self._store.sinks.position(output.name)
-                if first:
+                if output.name not in self._given:  # else its thread may be at it
                     output.resume(position.place if position else None)
                 backlog = self._backlogs.get(output.name, Backlog())
                 lanes.append(Lane(output, position or Position(begin), backlog=backlog, jitter=self._jitter))
