@@ -12,7 +12,7 @@ from reconwatch.notices import NOTES
 from reconwatch.sinks.eve import SIGNATURES
 from reconwatch.site import check, load_site
 from reconwatch.site_init import draft
-from reconwatch.site_outlets import FileSink, Keeping
+from reconwatch.site_outlets import Keeping, SinkSetting
 from reconwatch.store import Backlog, Retention
 from reconwatch.store.configured import backlogs_of, outputs_of, retention_of
 from reconwatch.store.lines import FORMATS
@@ -27,6 +27,7 @@ FULL = f"""\
     verdict: investigate
     notes: [Targeted_Search, Bulk_Search, Targeted_Search]
     backlog: 500
+  - syslog: udp://[2001:DB8::1]
 store: {{file: /srv/rw.db, days: 30, megabytes: 100}}
 """
 
@@ -48,15 +49,27 @@ def test_sinks_and_store_are_read_and_come_back_from_the_cache(write: Callable[[
     for _ in range(2):
         site = load_site(path)
         assert site.sinks == (
-            FileSink("/var/log/rw/all.jsonl", "jsonl", "file:/var/log/rw/all.jsonl"),
-            FileSink("/var/log/rw/eve.json", "eve", "siem", "investigate", ("Targeted_Search", "Bulk_Search"), 500),
+            SinkSetting(file="/var/log/rw/all.jsonl", name="file:/var/log/rw/all.jsonl"),
+            SinkSetting(
+                file="/var/log/rw/eve.json",
+                format="eve",
+                name="siem",
+                verdict="investigate",
+                notes=("Targeted_Search", "Bulk_Search"),
+                backlog=500,
+            ),
+            SinkSetting(syslog="udp://[2001:db8::1]:514", name="syslog:udp://[2001:db8::1]:514"),
         )
         assert site.store == Keeping("/srv/rw.db", 30, 100)
 
 
 def test_what_the_service_makes_of_them(write: Callable[[str], Path]) -> None:
     site = load_site(write(FULL))
-    assert [each.name for each in outputs_of(site)] == ["file:/var/log/rw/all.jsonl", "siem"]
+    assert [each.name for each in outputs_of(site)] == [
+        "file:/var/log/rw/all.jsonl",
+        "siem",
+        "syslog:udp://[2001:db8::1]:514",
+    ]
     assert backlogs_of(site)["siem"] == Backlog(notices=500)
     assert retention_of(site) == Retention(30, 100_000_000)
 
@@ -69,7 +82,15 @@ def test_without_them_there_is_no_sink_and_the_store_has_its_defaults(write: Cal
 
 
 @pytest.mark.parametrize(("item", "message"), [
-    ("format: jsonl", "an item of sinks: key 'file' is missing; write file: ..."),
+    ("format: jsonl", "a sink without a place; write file: /path or syslog: /dev/log, an item for each"),
+    ("file: /x, syslog: /dev/log", "a sink with two places; write file: /path or syslog: /dev/log, an item for each"),
+    ("syslog: /dev/log, format: eve", "a syslog has a format of its own; write no format"),
+    ("syslog: siem.acme.com", "'siem.acme.com' is not where a syslog listens;"
+     " write /dev/log, udp://host:514 or tcp://host:514"),
+    ("syslog: 'tcp://me:secret@siem:514'", "'tcp://me:secret@siem:514' is not where a syslog listens;"
+     " write /dev/log, udp://host:514 or tcp://host:514"),
+    ("syslog: 'udp://siem:99999'", "'udp://siem:99999' is not where a syslog listens;"
+     " write /dev/log, udp://host:514 or tcp://host:514"),
     ("file: notices.jsonl", "'notices.jsonl' depends on where the service is started;"
      " write '/var/log/reconwatch/notices.jsonl'"),
     ("file: /var/log/rw/", "'/var/log/rw/' is not the path of a file; write '/var/log/rw/notices.jsonl'"),
@@ -81,7 +102,7 @@ def test_without_them_there_is_no_sink_and_the_store_has_its_defaults(write: Cal
     ("file: /x, notes: [Targeted_Serach]", "no notice is called 'Targeted_Serach'; write 'Targeted_Search'"),
     ("file: /x, notes: Bulk_Search", "sinks.notes must be a list, not 'Bulk_Search'; write [Bulk_Search]"),
     ("file: /x, backlog: 5", "5 is not a number of notices that may wait; write a whole number from 100 to 10000000"),
-    ("exec: /bin/sh, file: /x", "unknown key 'exec'; known here: file, format, name, verdict, notes, backlog"),
+    ("exec: /bin/sh, file: /x", "unknown key 'exec'; known here: file, syslog, format, name, verdict, notes, backlog"),
 ])  # fmt: skip
 def test_an_item_that_is_wrong_is_refused(write: Callable[[str], Path], item: str, message: str) -> None:
     assert [str(each) for each in check(write(f"{OWNED}sinks:\n  - {{{item}}}\n"))] == [f"site.yaml:4: {message}"]

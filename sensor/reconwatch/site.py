@@ -18,7 +18,7 @@ import msgspec
 
 from reconwatch.cache import cached
 from reconwatch.document import Document, DocumentError, Problem, examine, in_order, load, text_of
-from reconwatch.site_outlets import FileSink, Keeping
+from reconwatch.site_outlets import Keeping, SinkSetting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -189,7 +189,7 @@ class Site:
     logs: tuple[Log, ...] = ()
     """The first whose `files` fit a log is about it."""
     sources: tuple[dict[str, Any], ...] = ()
-    sinks: tuple[FileSink, ...] = ()
+    sinks: tuple[SinkSetting, ...] = ()
     store: Keeping = field(default_factory=Keeping)
     intel: tuple[Feed, ...] = ()
     thresholds: Thresholds = field(default_factory=dict)

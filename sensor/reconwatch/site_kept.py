@@ -12,7 +12,7 @@ import msgspec
 from reconwatch.cache import stamp
 from reconwatch.document import Problem
 from reconwatch.site import Canary, Direction, Feed, Log, Owned, Roles, Site, Thresholds, Trust
-from reconwatch.site_outlets import FileSink, Keeping
+from reconwatch.site_outlets import Keeping, SinkSetting
 
 PACKAGES = ("idna", "publicsuffixlist", "pydantic", "yaml")
 """Packages that have a say in what a site may hold; the cache forgets what another version of them said."""
@@ -35,7 +35,7 @@ class _Kept(msgspec.Struct, frozen=True, array_like=True):
     canaries: tuple[Canary, ...]
     logs: tuple[Log, ...]
     sources: tuple[dict[str, Any], ...]
-    sinks: tuple[FileSink, ...]
+    sinks: tuple[SinkSetting, ...]
     store: Keeping
     intel: tuple[Feed, ...]
     thresholds: Thresholds

@@ -16,14 +16,16 @@ STORE_MEGABYTES = 2_000
 """Of notices with their evidence: some 500,000 emissions, and a busy sensor makes some hundreds a day."""
 
 
-class FileSink(msgspec.Struct, frozen=True):
-    """A file that notices are appended to."""
+class SinkSetting(msgspec.Struct, frozen=True, kw_only=True):
+    """Where notices go: to a file or a syslog, and which."""
 
-    path: str
-    """Absolute."""
+    file: str | None = None
+    """The absolute path of a file that they are appended to."""
+    syslog: str | None = None
+    """/dev/log, or udp://host:port or tcp://host:port."""
     format: str = "jsonl"
-    """jsonl, notice-log or eve."""
-    name: str = ""
+    """Of a file: jsonl, notice-log or eve."""
+    name: str
     """What its position is kept under, and what messages call it."""
     verdict: Verdict = "monitor"
     """It gets this one and worse."""

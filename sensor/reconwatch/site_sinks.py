@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, model_validator
 
 from reconwatch.document import Refused, nearest
 from reconwatch.document_errors import shown
 from reconwatch.notices import NOTES
-from reconwatch.site_outlets import BACKLOG, STORE_DAYS, STORE_FILE, STORE_MEGABYTES, FileSink, Keeping
+from reconwatch.site_outlets import BACKLOG, STORE_DAYS, STORE_FILE, STORE_MEGABYTES, Keeping, SinkSetting
 from reconwatch.site_section import Section, Text
 
 if TYPE_CHECKING:
     from reconwatch.document import Document, Problem
 
+SYSLOG_PORT = 514
+_SYSLOGS = "/dev/log, udp://host:514 or tcp://host:514"
 MOST_DAYS = 36_500
 LEAST_BACKLOG = 100
 """Fewer would be dropped while a collector restarts."""
@@ -39,6 +42,24 @@ def read_absolute(value: Any, folder: str = "/var/log/reconwatch") -> str:
 def read_store_file(value: Any) -> str:
     """The path of a database. Raises Refused."""
     return read_absolute(value, "/var/lib/reconwatch")
+
+
+def read_syslog(value: Any) -> str:
+    """Where a syslog listens. Raises Refused."""
+    if not isinstance(value, str) or not value.strip():
+        raise Refused(f"{shown(value)} is not where a syslog listens", write=_SYSLOGS)
+    text = value.strip()
+    if text.startswith("/"):
+        return read_absolute(text)
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port or SYSLOG_PORT
+    except ValueError:
+        raise Refused(f"'{text}' is not where a syslog listens", write=_SYSLOGS) from None
+    beside = parts.username or parts.password or parts.path.strip("/") or parts.query or parts.fragment
+    if parts.scheme not in ("udp", "tcp") or not host or beside or re.search(r"[^!-~]", text):
+        raise Refused(f"'{text}' is not where a syslog listens", write=_SYSLOGS)
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def read_note(value: Any) -> str:
@@ -74,17 +95,34 @@ def read_megabytes(value: Any) -> int:
 class SinkModel(Section):
     """An item of `sinks`."""
 
-    file: Annotated[str, BeforeValidator(read_absolute)]
-    format: Literal["jsonl", "notice-log", "eve"] = "jsonl"
+    file: Annotated[str, BeforeValidator(read_absolute)] | None = None
+    syslog: Annotated[str, BeforeValidator(read_syslog)] | None = None
+    format: Literal["jsonl", "notice-log", "eve"] | None = None
     name: Text | None = None
     verdict: Literal["monitor", "investigate", "escalate"] = "monitor"
     notes: list[Annotated[str, BeforeValidator(read_note)]] = []
     backlog: Annotated[int, BeforeValidator(read_backlog)] = BACKLOG
 
-    def plain(self) -> FileSink:
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.file is None) == (self.syslog is None):
+            found = "without a place" if self.file is None else "with two places"
+            raise Refused(f"a sink {found}", write="file: /path or syslog: /dev/log, an item for each")
+        if self.syslog is not None and self.format is not None:
+            raise Refused("a syslog has a format of its own", write="no format")
+        return self
+
+    def plain(self) -> SinkSetting:
         """Its plain value."""
-        name = self.name or f"file:{self.file}"
-        return FileSink(self.file, self.format, name, self.verdict, tuple(dict.fromkeys(self.notes)), self.backlog)
+        return SinkSetting(
+            file=self.file,
+            syslog=self.syslog,
+            format=self.format or "jsonl",
+            name=self.name or (f"file:{self.file}" if self.file else f"syslog:{self.syslog}"),
+            verdict=self.verdict,
+            notes=tuple(dict.fromkeys(self.notes)),
+            backlog=self.backlog,
+        )
 
 
 class StoreModel(Section):
@@ -103,7 +141,7 @@ def repeated_sinks(document: Document, sinks: Any) -> Iterator[Problem]:
     """Two sinks that write one file, or have one name: their positions would be each other's."""
     seen: dict[tuple[str, str], int] = {}
     for index, sink in enumerate(sinks if isinstance(sinks, list) else ()):
-        for key in ("file", "name"):
+        for key in ("file", "syslog", "name"):
             value = sink.get(key) if isinstance(sink, dict) else None
             if not isinstance(value, str):
                 continue

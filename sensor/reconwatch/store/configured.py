@@ -5,18 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 from reconwatch.site import Site
+from reconwatch.site_outlets import SinkSetting
 from reconwatch.store.lane import Backlog
 from reconwatch.store.output import Output
 from reconwatch.store.outputs import FileOutput, Wanted
 from reconwatch.store.retention import Retention
+from reconwatch.store.syslog import SyslogOutput
 
 
 def outputs_of(site: Site) -> list[Output]:
     """A sink for each item of `sinks`, in its order; none is opened before `Delivery` has it."""
-    return [
-        FileOutput(Path(sink.path), sink.format, name=sink.name, wanted=Wanted(sink.verdict, frozenset(sink.notes)))
-        for sink in site.sinks
-    ]
+    return [_output(sink) for sink in site.sinks]
+
+
+def _output(sink: SinkSetting) -> Output:
+    wanted = Wanted(sink.verdict, frozenset(sink.notes))
+    if sink.syslog is not None:
+        return SyslogOutput(sink.syslog, wanted, name=sink.name)
+    return FileOutput(Path(sink.file or ""), sink.format, name=sink.name, wanted=wanted)
 
 
 def backlogs_of(site: Site) -> dict[str, Backlog]:
