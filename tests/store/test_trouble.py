@@ -165,6 +165,16 @@ def test_a_file_that_was_removed_under_the_service_is_begun_anew_and_told(
     assert said == [f"{path}: it was removed or replaced while it was used; what it held is no longer there"]
 
 
+def test_a_snapshot_that_finds_its_file_removed_is_whole_in_the_new_one(path: Path, opened: Open) -> None:
+    store = opened()
+    store.snapshot({"rests": b"1", "changes": b"1"}, {"eve": b"1"})
+    path.unlink()
+    store.snapshot({"rests": b"1", "changes": b"2"}, {"eve": b"2"})
+    snapshot = store.restored()
+    assert snapshot is not None
+    assert (snapshot.parts, snapshot.marks) == ({"rests": b"1", "changes": b"2"}, {"eve": b"2"})
+
+
 def many(store: Store) -> None:
     store.emit(notice(number, msg="x" * 3_000) for number in range(1, 200))
     store.snapshot({"desk": b"1"}, {"eve": b"1"})
