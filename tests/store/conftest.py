@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -120,6 +121,14 @@ def said() -> list[str]:
 def path(tmp_path: Path) -> Path:
     """Where the store is to be."""
     return tmp_path / "reconwatch.db"
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder that other users may enter, as those of pytest may not be."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 @pytest.fixture
