@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from reconwatch.notices import Notice, Reason
 from reconwatch.sightings import Actor, Evidence, Target
-from reconwatch.store import Store
+from reconwatch.store import Delivery, Store
+from reconwatch.store.output import Output, Refused, Unreachable
 
 NOON = 1_795_521_600.0  # 2026-11-24T12:00:00Z
+FOREVER = 1e18
+"""A deadline that never comes."""
 
 
 def notice(number: int = 1, rev: int = 1, **facts: object) -> Notice:
@@ -46,6 +50,51 @@ def notice(number: int = 1, rev: int = 1, **facts: object) -> Notice:
     return Notice(**values | facts)  # type: ignore[arg-type]
 
 
+class Sink:
+    """Takes what it is given, or fails as it is told."""
+
+    slow = False
+
+    def __init__(self, name: str = "sink") -> None:
+        self.name = name
+        self.got: list[int] = []
+        self.asked = 0
+        self.down: str | None = None
+        self.refuses: set[int] = set()
+        self.final = False
+        self.wants: Callable[[Notice], bool] = lambda notice: True
+        self.resumed: list[bytes | None] = []
+
+    def accepts(self, notice: Notice) -> bool:
+        return self.wants(notice)
+
+    def resume(self, place: bytes | None) -> None:
+        self.resumed.append(place)
+
+    def send(self, notices: Sequence[Notice]) -> None:
+        self.asked += 1
+        if self.down is not None:
+            raise Unreachable(self.down)
+        for taken, each in enumerate(notices):
+            number = int(each.id[3:], 16)
+            if number in self.refuses:
+                raise Refused(f"no {number}", taken, final=self.final)
+            self.got.append(number)
+
+    def place(self) -> bytes:
+        return b"%d" % len(self.got)
+
+    def problems(self) -> list[str]:
+        return []
+
+    def close(self) -> None:
+        pass
+
+
+def numbered(*numbers: int) -> list[Notice]:
+    return [notice(number) for number in numbers]
+
+
 class Clock:
     """Time stands until it is told to go on."""
 
@@ -75,6 +124,14 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder that other users may enter, as those of pytest may not be."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture
 def opened(path: Path, clock: Clock, said: list[str]) -> Iterator[Callable[..., Store]]:
     """Opens the store at `path`; all that were opened are closed at the end."""
     stores = []
@@ -86,3 +143,21 @@ def opened(path: Path, clock: Clock, said: list[str]) -> Iterator[Callable[..., 
     yield open_
     for store in stores:
         store.close()
+
+
+@pytest.fixture
+def deliver(opened: Callable[..., Store], clock: Clock) -> Callable[..., tuple[Store, Delivery]]:
+    """A store and the delivery from it; half of the jitter."""
+
+    def made(*outputs: Output, **options: object) -> tuple[Store, Delivery]:
+        store = opened()
+        return store, Delivery(
+            store,
+            outputs,
+            ticks=clock,
+            clock=clock,
+            jitter=lambda: 1.0,
+            **options,  # type: ignore[arg-type]
+        )
+
+    return made

@@ -2,84 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from tests.store.conftest import Clock, notice
+from tests.store.conftest import FOREVER, Clock, Sink, notice, numbered
 
 from reconwatch.notices import Notice
 from reconwatch.store import Backlog, Delivery, Store
+from reconwatch.store.contract import Position
 from reconwatch.store.lane import FIRST_PAUSE, LONGEST_PAUSE, REFUSALS
-from reconwatch.store.output import Output, Refused, Unreachable
 from reconwatch.store.outputs import FileOutput
 
 Open = Callable[..., Store]
-FOREVER = 1e18
-
-
-class Sink:
-    """Takes what it is given, or fails as it is told."""
-
-    slow = False
-
-    def __init__(self, name: str = "sink") -> None:
-        self.name = name
-        self.got: list[int] = []
-        self.asked = 0
-        self.down: str | None = None
-        self.refuses: set[int] = set()
-        self.final = False
-        self.wants: Callable[[Notice], bool] = lambda notice: True
-        self.resumed: list[bytes | None] = []
-
-    def accepts(self, notice: Notice) -> bool:
-        return self.wants(notice)
-
-    def resume(self, place: bytes | None) -> None:
-        self.resumed.append(place)
-
-    def send(self, notices: Sequence[Notice]) -> None:
-        self.asked += 1
-        if self.down is not None:
-            raise Unreachable(self.down)
-        for taken, each in enumerate(notices):
-            number = int(each.id[3:], 16)
-            if number in self.refuses:
-                raise Refused(f"no {number}", taken, final=self.final)
-            self.got.append(number)
-
-    def place(self) -> bytes:
-        return b"%d" % len(self.got)
-
-    def problems(self) -> list[str]:
-        return []
-
-    def close(self) -> None:
-        pass
-
-
-def numbered(*numbers: int) -> list[Notice]:
-    return [notice(number) for number in numbers]
-
-
-@pytest.fixture
-def deliver(opened: Open, clock: Clock) -> Callable[..., tuple[Store, Delivery]]:
-    """A store and the delivery from it; half of the jitter."""
-
-    def made(*outputs: Output, **options: object) -> tuple[Store, Delivery]:
-        store = opened()
-        return store, Delivery(
-            store,
-            outputs,
-            ticks=clock,
-            clock=clock,
-            jitter=lambda: 1.0,
-            **options,  # type: ignore[arg-type]
-        )
-
-    return made
 
 
 def test_each_sink_gets_all_it_wants_in_order(deliver: Callable[..., tuple[Store, Delivery]]) -> None:
@@ -400,90 +335,23 @@ def test_what_is_told_again_after_the_store_was_lost_is_not_written_to_a_file_ag
     assert store._database.rows("PRAGMA integrity_check") == [("ok",)]
 
 
-class Slow(Sink):
-    """Waits until it is let go on."""
-
-    slow = True
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.begun, self.go, self.ended = (threading.Semaphore(0) for _ in range(3))
-
-    def send(self, notices: Sequence[Notice]) -> None:
-        self.begun.release()
-        self.go.acquire()
-        try:
-            super().send(notices)
-        finally:
-            self.ended.release()
-
-
-def until(done: Callable[[], bool], delivery: Delivery) -> None:
-    """Steps until something is so. A thread needs its moments; a test that waits in vain is ended by its runner."""
-    while not done():
-        delivery.step(0.0)
-
-
-def test_a_slow_sink_has_a_thread_of_its_own_and_stops_nobody(
-    deliver: Callable[..., tuple[Store, Delivery]], clock: Clock
-) -> None:
-    slow, quick = Slow("slow"), Sink("quick")
-    store, delivery = deliver(slow, quick)
-    store.emit(numbered(1))
-    delivery.step(FOREVER)
-    slow.begun.acquire()
-    store.emit(numbered(2))
-    assert not delivery.step(FOREVER)
-    assert (slow.got, quick.got) == ([], [1, 2])
-    assert store.sinks.position("slow").seq == 0  # type: ignore[union-attr]
-    slow.go.release()
-    until(lambda: store.sinks.position("slow").seq == 1, delivery)  # type: ignore[union-attr]
-    slow.go.release()
-    until(lambda: slow.got == [1, 2] and store.sinks.position("slow").seq == 2, delivery)  # type: ignore[union-attr]
-    delivery.close()
-
-
-def test_a_slow_sink_that_fails_is_tried_again(deliver: Callable[..., tuple[Store, Delivery]], clock: Clock) -> None:
-    slow = Slow("slow")
-    slow.down = "timed out"
-    store, delivery = deliver(slow)
-    store.emit(numbered(1))
-    delivery.step(FOREVER)
-    slow.go.release()
-    until(lambda: delivery.standings()[0].failures == 1, delivery)
-    slow.down = None
-    slow.go.release()
-    clock.now += LONGEST_PAUSE
-    until(lambda: slow.got == [1] and delivery.standings()[0].failures == 0, delivery)
-    delivery.close()
-
-
-def test_what_a_slow_sink_was_given_of_a_store_that_is_gone_moves_no_position(
+def test_positions_of_a_store_that_is_gone_are_not_kept_in_the_new_one(
     deliver: Callable[..., tuple[Store, Delivery]], path: Path
 ) -> None:
-    slow = Slow("slow")
-    store, delivery = deliver(slow)
+    class Removing(Sink):
+        """The store vanishes while it is written to."""
+
+        def send(self, notices: Sequence[Notice]) -> None:
+            super().send(notices)
+            if len(self.got) == 3:
+                path.unlink()
+
+    sink = Removing()
+    store, delivery = deliver(sink)
     store.emit(numbered(1, 2, 3))
+    for _ in range(3):
+        delivery.step(FOREVER)
+    store.emit(numbered(4))
     delivery.step(FOREVER)
-    slow.begun.acquire()
-    for each in path.parent.glob("reconwatch.db*"):
-        each.unlink()
-    store.emit(numbered(7))
-    delivery.step(FOREVER)
-    slow.go.release()
-    slow.go.release()
-    until(lambda: slow.got == [1, 2, 3, 7] and store.sinks.position("slow").seq == 1, delivery)  # type: ignore[union-attr]
-    delivery.close()
-
-
-def test_at_the_end_what_can_be_sent_is_sent_and_a_hanging_sink_is_not_waited_for(
-    deliver: Callable[..., tuple[Store, Delivery]], tmp_path: Path
-) -> None:
-    slow, file = Slow("slow"), FileOutput(tmp_path / "notices.jsonl", "jsonl")
-    store, delivery = deliver(slow, file)
-    store.emit(numbered(1))
-    delivery.close()
-    assert file.path.read_bytes().count(b"\n") == 1
-    assert store.sinks.position(file.name).seq == 1  # type: ignore[union-attr]
-    assert store.sinks.position("slow").seq == 0  # type: ignore[union-attr]
-    slow.go.release()
+    assert sink.got == [1, 2, 3, 4]
+    assert store.sinks.position("sink") == Position(1, b"4")

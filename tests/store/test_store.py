@@ -158,26 +158,20 @@ def test_another_process_reads_while_the_service_writes(opened: Open, path: Path
             reader.rows("DELETE FROM notices")
 
 
-def test_a_store_whose_service_has_ended_is_read_by_who_may_not_write_there(opened: Open, path: Path) -> None:
-    store = opened()
-    store.emit([notice(1)])
-    store.close()
-    if os.geteuid() == 0:  # root may write anywhere: so it is asked as another user
-        path.chmod(0o644)
-        for folder in (path.parent, *list(path.parent.parents)[:3]):
-            folder.chmod(folder.stat().st_mode | 0o055)
+def test_a_store_whose_service_has_ended_is_read_by_who_may_not_write_there(public: Path) -> None:
+    """As another user where this one is root, who may write anywhere."""
+    path = public / "reconwatch.db"
+    with Store.open(path) as store:
+        store.emit([notice(1)])
+    path.chmod(0o644)
     code = (
         "import os, sys; sys.path[:0] = sys.argv[2:]\nfrom pathlib import Path\nfrom reconwatch.store import Reader\n"
         "if os.geteuid() == 0: os.setgid(65534); os.setuid(65534)\n"
         "print([each.rev for each in Reader.open(Path(sys.argv[1])).notices()])"
     )
-    path.parent.chmod(0o555)
-    try:
-        told = subprocess.run(
-            [sys.executable, "-c", code, path, *sys.path], capture_output=True, text=True, check=False
-        )
-    finally:
-        path.parent.chmod(0o755)
+    public.chmod(0o555)
+    told = subprocess.run([sys.executable, "-c", code, path, *sys.path], capture_output=True, text=True, check=False)
+    public.chmod(0o755)
     assert (told.stdout, told.stderr) == ("[1]\n", "")
 
 

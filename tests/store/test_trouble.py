@@ -105,11 +105,10 @@ def test_a_disk_that_turns_read_only_is_told_and_goes_on_when_it_can_be_written_
         assert ids(store) == [1, 2]
 
 
-def test_a_file_that_this_user_may_not_write_is_read_only(path: Path, tmp_path: Path) -> None:
-    """As another user where this one is root, who may write anything."""
+def test_a_file_that_this_user_may_not_write_is_read_only(public: Path) -> None:
+    """As another user where this one is root, who may write anywhere."""
+    path = public / "reconwatch.db"
     Store.open(path).close()
-    for folder in (tmp_path, *list(tmp_path.parents)[:3]):
-        folder.chmod(folder.stat().st_mode | 0o055)
     path.chmod(0o444)
     path.with_name("reconwatch.db.lock").chmod(0o666)
     code = (
@@ -163,6 +162,16 @@ def test_a_file_that_was_removed_under_the_service_is_begun_anew_and_told(
     assert ids(store) == [2]
     assert store.generation == generation + 1
     assert said == [f"{path}: it was removed or replaced while it was used; what it held is no longer there"]
+
+
+def test_a_snapshot_that_finds_its_file_removed_is_whole_in_the_new_one(path: Path, opened: Open) -> None:
+    store = opened()
+    store.snapshot({"rests": b"1", "changes": b"1"}, {"eve": b"1"})
+    path.unlink()
+    store.snapshot({"rests": b"1", "changes": b"2"}, {"eve": b"2"})
+    snapshot = store.restored()
+    assert snapshot is not None
+    assert (snapshot.parts, snapshot.marks) == ({"rests": b"1", "changes": b"2"}, {"eve": b"2"})
 
 
 def many(store: Store) -> None:

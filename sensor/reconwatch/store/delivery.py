@@ -57,7 +57,8 @@ class Worker:
 class Delivery:
     """All sinks of one service. `step` is called by its loop, by one thread, and never raises for a sink or the store.
 
-    Made before the first notice is put into the outbox: a sink that was never here begins with what comes then.
+    Made before the first notice is put into the outbox: a sink that was never here begins with what comes then. To make
+    it raises StoreError.
 
     `ticks` is a clock that is never set back, in seconds; `clock` is that of people; `jitter` gives numbers from 0 to
     1, so that sensors whose collector was down do not all come back to it at once.
@@ -80,7 +81,6 @@ class Delivery:
         self._clock = clock
         self._jitter = jitter
         self._lanes: list[Lane] = []
-        self._workers: dict[str, Worker] = {each.name: Worker(each) for each in self._outputs if each.slow}
         self._given: dict[str, Sending | Dead | None] = {}
         """By sink what its worker has: of the outbox, or a dead letter; None if the store it is of is gone."""
         self._generation: int | None = None
@@ -88,10 +88,8 @@ class Delivery:
         self._retries_due = 0.0
         self._problems: list[str] = []
         self._trouble = ""
-        try:
-            self._register()
-        except StoreError as error:  # `step` tries again
-            self._problems.append(str(error))
+        self._register()
+        self._workers = {each.name: Worker(each) for each in self._outputs if each.slow}
 
     def step(self, deadline: float) -> bool:
         """Send what waits, until a time by `ticks`; whether more could be sent at once.
@@ -100,10 +98,10 @@ class Delivery:
         handed to a thread.
         """
         try:
-            self._register()
             more = True
             while more:
                 self._newest = self._store.newest()
+                self._register()
                 more = False
                 for lane in self._lanes:
                     more = self._turn(lane) or more
@@ -126,8 +124,9 @@ class Delivery:
         first = self._generation is None
         lanes = []
         with self._store.transaction():
+            generation, self._newest = self._store.generation, self._store.newest()
             # What a new sink is for is what comes from now on; behind a new store nothing else is.
-            begin = self._store.newest()[0] if first else 0
+            begin = self._newest[0] if first else 0
             for output in self._outputs:
                 position = self._store.sinks.position(output.name)
                 if output.name not in self._given:  # else its thread may be at it
@@ -142,7 +141,7 @@ class Delivery:
         for lane in lanes:
             lane.kept = lane.position
         self._lanes, self._given = lanes, dict.fromkeys(self._given)
-        self._generation = self._store.generation
+        self._generation = generation
 
     def _turn(self, lane: Lane) -> bool:
         """Give a sink what comes next; whether there is more for it now."""
@@ -199,7 +198,10 @@ class Delivery:
         if not unkept:
             return
         positions = {lane.output.name: lane.position for lane in unkept}
-        self._store.sinks.commit(positions, [letter for lane in unkept for letter in lane.dead])
+        with self._store.transaction():
+            if self._generation != self._store.generation:  # to begin has opened a new store, of which these are not
+                return
+            self._store.sinks.commit(positions, [letter for lane in unkept for letter in lane.dead])
         for lane in unkept:
             lane.kept, lane.dead = positions[lane.output.name], []
 

@@ -104,10 +104,10 @@ class Store:
     def snapshot(self, parts: Mapping[str, bytes], marks: Mapping[str, bytes]) -> None:
         """Replace the snapshot, whole. Of parts only what has changed is written: most of a state rests."""
         digests = {name: hashlib.blake2b(part, digest_size=16).digest() for name, part in parts.items()}
-        as_of, kept = self._kept
-        if as_of != self._as_of:
-            kept = {}
         with self.transaction():
+            as_of, kept = self._kept
+            if as_of != self._as_of:  # asked in here: to begin may have opened another file
+                kept = {}
             execute = self._database.execute
             if not kept:
                 execute("DELETE FROM parts")
