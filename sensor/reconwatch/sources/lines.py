@@ -95,7 +95,7 @@ class _Newlines:
         if self._seen + size >= VECTOR_AFTER:
             self._seen = VECTOR_AFTER
 
-    def count(self, data: bytearray, start: int, end: int) -> int:
+    def count(self, data: bytearray | bytes, start: int, end: int) -> int:
         """The newlines in `data[start:end]`."""
         if self._numpy is None:
             self._seen += end - start
@@ -220,3 +220,8 @@ class Blocks:
         roomy = bytearray(size)
         roomy[:tail] = memoryview(buffer)[:tail]
         return roomy
+
+
+def newlines(data: bytes) -> int:
+    """The newlines in some bytes."""
+    return _newlines.count(data, 0, len(data))
