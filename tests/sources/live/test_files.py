@@ -99,9 +99,7 @@ def test_a_line_longer_than_any_log_has_is_left_out_and_told(log: Path, follow: 
     append(log, b"xxx\n" + text(2, 2))
     (chunk,) = service.takes()
     assert (chunk.data, chunk.line) == (text(2, 2), 3)
-    assert service.problems == [
-        f"{log}: line 2 is longer than {LONGEST_LINE:,} bytes and is left out; is this a text log?"
-    ]
+    assert service.told == [f"{log}: line 2 is longer than {LONGEST_LINE:,} bytes and is left out; is this a text log?"]
 
 
 def test_what_was_there_before_the_first_start_is_read_or_passed_over(log: Path, follow: Following) -> None:
@@ -432,7 +430,7 @@ def test_a_folder_that_vanishes_and_comes_back_is_told_once_each(log: Path, foll
     append(log, text(4, 4))
     service.takes(30)
     assert service.lines == lines(1, 4)
-    assert service.problems == [
+    assert service.told == [
         f"{log.parent}: no such file or directory; is it mounted, and may this user read it? it is looked for every"
         " second",
         f"{log.parent}: is well again (was: no such file or directory)",
