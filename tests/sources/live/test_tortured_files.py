@@ -1,4 +1,4 @@
-"""A writer that appends, rotates, packs, moves and cuts at random, and a reader that is killed at random: each line once.
+"""A writer that appends, rotates, packs, moves and cuts at random, and a reader killed at random: each line once.
 
 What is asserted is the bytes of all chunks by stream and offset, as they would be in the store.
 """
@@ -13,14 +13,15 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.sources.live.taking import Clock, Service
 
 from reconwatch.sources.live.files import GRACE, LONGEST_AWAY, FilesFeed
 from reconwatch.sources.live.places import archive_of
-from tests.sources.live.taking import Clock, Service
 
 
 class Writer:
@@ -35,6 +36,7 @@ class Writer:
         self._rotations = 0
         self._half = b""
         self._closed: list[Path] = []
+        self._kept: list[BinaryIO] = []
         self._open_under: Path = self.log
         self._file = self.log.open("ab", buffering=0)
 
@@ -97,6 +99,7 @@ class Writer:
             path.rename(target)
         else:
             shutil.copy2(path, target)
+            self._kept.append(path.open("rb"))  # so that no new file gets its inode, as between two file systems
             path.unlink()
         self._closed[self._closed.index(path)] = target
 
@@ -114,7 +117,8 @@ class Writer:
 
     def end(self) -> None:
         self._end_line()
-        self._file.close()
+        for file in (self._file, *self._kept):
+            file.close()
 
     def survivors(self) -> Iterator[bytes]:
         for path in (self.log, *self._closed):

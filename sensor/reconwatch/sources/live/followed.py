@@ -108,13 +108,13 @@ class Followed:
         self._first = head.data[:KNOWN_BY]
         self._grow(self._first)
         if not self._head and self.at.place:
-            self._head = _first_lines(head.data[: self.at.place])
+            self._head = first_lines(head.data[: self.at.place])
 
     def begin_at(self, place: int, line: int) -> None:
         """Pass over what comes before a line."""
         assert self.content is not None
         self.at.place, self.at.line = place, line
-        self._head = _first_lines((self.content.read(0, HEAD) or b"")[:place])
+        self._head = first_lines((self.content.read(0, HEAD) or b"")[:place])
 
     def drop(self) -> None:
         """Let go of the file."""
@@ -252,7 +252,7 @@ class Followed:
     def _given(self, data: bytes, now: float) -> Chunk:
         at = self.at
         if not self._head:
-            self._head = _first_lines(data[:HEAD])
+            self._head = first_lines(data[:HEAD])
         chunk = Chunk(at.stream, at.path, data, at.place, at.line, self._head)
         at.place += len(data)
         at.line += newlines(data)
@@ -269,7 +269,7 @@ class Followed:
         return self._looked > self.at.place
 
 
-def _first_lines(data: bytes) -> bytes:
+def first_lines(data: bytes) -> bytes:
     """The whole lines of the beginning of a stream; all of it if it is one line."""
     end = data.rfind(b"\n") + 1
     return data[:end] if end else data

@@ -38,7 +38,7 @@ class Roll:
         """Whether the last look left files aside that may hold what is missed: being written, or not to be read."""
         self.cuts: list[Followed] = []
         """Streams whose file was found to have been cut in place while nobody looked."""
-        self._nodes: set[tuple[int, int]] = set()
+        self._found_last: dict[tuple[int, int], Found] = {}
         self._live = [Pattern(each, live=True) for each in live]
         self._archive = [Pattern(each, live=False) for each in archive]
         self._start = start
@@ -54,7 +54,7 @@ class Roll:
         missed = [each for each in self.streams if each.lost]
         whole = bool(missed) or self.begun is None or now >= self._archive_due
         found = self._found(now, whole, missed)
-        self._nodes = set(found)
+        self._found_last = found
         self._recognise(found, now, whole)
         held = {each.at.node for each in self.streams if not each.lost}
         self.unsure = False
@@ -224,7 +224,14 @@ class Roll:
 
         Renaming keeps the inode on one device; what went to another device may have left its inode to a new file.
         """
-        return stream.at.node != found.node and stream.at.node in self._nodes and stream.at.node[0] == found.device
+        there = self._found_last.get(stream.at.node)
+        return (
+            there is not None
+            and there.live
+            and there.node != found.node
+            and there.device == found.device
+            and str(there.path) == stream.at.path
+        )
 
     def _known(self, found: Found, head: Head) -> Followed | None:
         """The stream, of those being read, that begins so; of several the one known by most."""
