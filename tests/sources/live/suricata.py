@@ -15,9 +15,9 @@ TYPES = ["dns", "tls", "http", "flow"]
 
 def started(folder: Path, *outputs: dict[str, object], capture: Path = CAPTURE) -> subprocess.Popen[bytes]:
     """Suricata on its way through a capture, with these outputs of EVE."""
-    configuration = {
+    configuration = {  # no two parts are one object: Suricata reads no aliases
         "default-log-dir": str(folder),
-        "outputs": [{"eve-log": {"enabled": True, "types": TYPES, **output}} for output in outputs],
+        "outputs": [{"eve-log": {"enabled": True, "types": list(TYPES), **output}} for output in outputs],
         "app-layer": {"protocols": {name: {"enabled": True} for name in ("tls", "http", "dns")}},
     }
     path = folder / "suricata.yaml"

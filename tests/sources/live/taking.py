@@ -45,8 +45,7 @@ class Service:
         if chunk is None:
             return None
         self.chunks.append(chunk)
-        assert chunk.stream not in self.ended or chunk.offset > 0, f"{chunk.name} begins anew"
-        self.ended.discard(chunk.stream)
+        self.ended.discard(chunk.stream)  # a file may turn up, or grow, after it was given up
         if chunk.capture is None:
             so_far = self.streams.setdefault(chunk.stream, bytearray())
             assert chunk.offset >= len(so_far), f"{chunk.name} repeats bytes from {chunk.offset}"

@@ -98,9 +98,7 @@ class FilesFeed:
     def _scan(self, now: float) -> None:
         self._scan_due = now + SCAN
         self._roll.scan(now)
-        for stream in self._roll.cuts:
-            self._tell_cut(stream)
-        self._roll.cuts.clear()
+        self._tell_cuts()
         for pattern in self._live:
             if self._roll.streams:
                 self._troubles.heals(pattern, _ABSENT)
@@ -150,11 +148,13 @@ class FilesFeed:
         stream.size = stream.at.place
 
     def _cut(self, stream: Followed, now: float) -> None:
-        """The file was cut in place: what was read is read; a copy may hold the rest."""
-        self._tell_cut(stream)
-        stream.cut_node = stream.at.node
-        self._roll.lose(stream, now)
+        self._roll.cut(stream, now)
+        self._tell_cuts()
         self._scan_due = min(self._scan_due, now)
+
+    def _tell_cuts(self) -> None:
+        while self._roll.cuts:
+            self._tell_cut(self._roll.cuts.pop())
 
     def _tell_cut(self, stream: Followed) -> None:
         self._troubles.once(

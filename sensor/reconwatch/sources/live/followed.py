@@ -137,6 +137,11 @@ class Followed:
             if not self.at.stream or self.size == self.at.place:
                 self._unchanged(b"")
 
+    def check(self, now: float) -> None:
+        """Make sure that the file is as large as `size` says, and was not cut. Raises OSError, and Cut."""
+        self.look(now)
+        self._unchanged(b"")
+
     @property
     def over(self) -> bool:
         """Whether all that was last seen of the file was given out."""

@@ -9,7 +9,7 @@ from typing import Literal
 
 from reconwatch.sources.live.content import KNOWN_BY, Fingerprint, Head, head_of, opened
 from reconwatch.sources.live.finished import LATE, Done, Finished
-from reconwatch.sources.live.followed import Followed, Standing
+from reconwatch.sources.live.followed import Cut, Followed, Standing
 from reconwatch.sources.live.places import Found, Pattern
 from reconwatch.sources.live.troubles import Troubles, why
 
@@ -37,7 +37,7 @@ class Roll:
         self.unsure = False
         """Whether the last look left files aside that may hold what is missed: being written, or not to be read."""
         self.cuts: list[Followed] = []
-        """Streams whose file was found to have been cut in place while nobody looked."""
+        """Streams whose file was found to have been cut in place, to be told."""
         self._found_last: dict[tuple[int, int], Found] = {}
         self._live = [Pattern(each, live=True) for each in live]
         self._archive = [Pattern(each, live=False) for each in archive]
@@ -192,11 +192,14 @@ class Roll:
         if b"\n" not in head.data and len(head.data) < KNOWN_BY:
             return False  # not yet one line
         known = self._known(found, head)
+        if known is not None and not known.lost:
+            self._look_again(known, now)
         if known is not None and known.lost:
             if not head.packed and found.size - head.begin < known.at.place:
                 self.unsure = True  # a copy that is still being made
                 return False
             if not head.packed and known.cut_node is None and self._was_copied(known, found):
+                known.cut_node = known.at.node
                 self.cuts.append(known)
             return self._hold(known, fd, found, now)
         if known is not None and (head.packed or known.packed or found.size <= known.size):
@@ -218,6 +221,21 @@ class Roll:
             return self._begin(Followed(at, found.live), fd, found, now)
         self._judged[key] = FOR_GOOD if done is not None else self._generation
         return False
+
+    def _look_again(self, stream: Followed, now: float) -> None:
+        """How large the file of a stream is at this moment, and whether it was cut, now that there is a copy of it."""
+        try:
+            stream.check(now)
+        except Cut:
+            self.cut(stream, now)
+        except OSError:
+            self.lose(stream, now)
+
+    def cut(self, stream: Followed, now: float) -> None:
+        """The file of a stream was cut in place: what was read is read; a copy may hold the rest."""
+        stream.cut_node = stream.at.node
+        self.cuts.append(stream)
+        self.lose(stream, now)
 
     def _was_copied(self, stream: Followed, found: Found) -> bool:
         """Whether a stream is in another file than it was although that one is still there, with something else in it.
