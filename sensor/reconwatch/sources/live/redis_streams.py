@@ -121,16 +121,18 @@ class StreamFeed(RedisFeed):
         `entries-read` of the group would say how many of them were read, but counts on as if none had been cut off.
         """
         added, length, first = stream.get("entries-added"), int(stream["length"]), stream.get("first-entry")
-        self._waiting = length if first and _number(first[0]) > _number(self._entry.encode()) else 0
+        # Only if nothing that is there was delivered before, something may have been cut off unread.
+        unread = first is not None and _number(first[0]) > _number(self._entry.encode())
         if added is None or _text(stream.get("max-deleted-entry-id", "0-0")) != "0-0":
             return  # an older Redis, or somebody deletes entries
         missing = int(added) - length - (self._ordinal or 0)
-        if self._waiting and missing > 0 and self._ordinal is not None:
+        if unread and missing > 0 and self._ordinal is not None:
             self._tell_cut_off(missing, now)
-        if self._waiting:
+        if unread:
             self._ordinal = int(added) - length
         elif not more:
             self._ordinal = int(added) - fetched
+        self._waiting = int(added) - fetched - self._ordinal if self._ordinal is not None else 0
 
     def _tell_cut_off(self, count: int, now: float) -> None:
         what = f"{count:,} entries were cut off before they were read: Suricata trims its stream (stream-maxlen)"
