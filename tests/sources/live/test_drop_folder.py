@@ -84,11 +84,12 @@ def test_what_is_no_capture_is_told_once(folder: Path, service: Service) -> None
     ]
 
 
-def test_a_capture_that_grows_after_it_was_read_is_told(folder: Path, service: Service) -> None:
+@pytest.mark.parametrize("first", [2000, 400_000])
+def test_a_capture_that_grows_after_it_was_read_is_told(folder: Path, service: Service, first: int) -> None:
     data = (PCAPS / "modern.pcap").read_bytes()
     data = data + data[24:] * (600_000 // len(data))
     path = folder / "a.pcap"
-    path.write_bytes(data[:400_000])
+    path.write_bytes(data[:first])
     service.takes(2 * QUIET)
     path.write_bytes(data)
     assert service.takes(2 * QUIET) == []

@@ -151,11 +151,11 @@ class DropFolder:
         self._troubles.heals(str(there.path))
         self._judged.add(there.state)
         content = digest(head)
-        before = self._known.get(content)
-        if before is not None:
-            if before.node == there.node and there.size > before.size:
-                what = "has grown since it was read, and is not read again"
-                self._troubles.once(str(there.path), what, "write it under a name that ends in .tmp, then rename it")
+        if self._has_grown(there, head):
+            what = "has grown since it was read, and is not read again"
+            self._troubles.once(str(there.path), what, "write it under a name that ends in .tmp, then rename it")
+            return None
+        if content in self._known:
             return None
         if recognise(head) not in (Dialect.PCAP, Dialect.PCAPNG):
             self._troubles.once(
@@ -164,6 +164,13 @@ class DropFolder:
             return None
         self._remember(_Taken(content, there.node, there.size, there.modified))
         return Chunk(content.hex(), str(there.path), b"", 0, 1, head[:HEAD], last=True, capture=there.path)
+
+    def _has_grown(self, there: _There, head: bytes) -> bool:
+        """Whether a part of this file was taken for the whole of it before."""
+        return any(
+            each.node == there.node and each.size < there.size and digest(head[: each.size]) == each.content
+            for each in self._known.values()
+        )
 
     def _cannot(self, there: _There, error: OSError) -> None:
         self._troubles.stands(str(there.path), f"cannot be read: {why(error)}", "let this user read it")
