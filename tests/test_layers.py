@@ -19,7 +19,7 @@ ROOMS = [
     {"canary"},
     {"lookalike"},
     {"logformat"},
-    {"site", "site_schema", "site_checks", "site_init", "site_kept"},
+    {"site", "site_schema", "site_checks", "site_init", "site_kept", "site_live"},
     {"targets"},
     {"intel"},
     {"catalog"},

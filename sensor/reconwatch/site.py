@@ -411,7 +411,7 @@ def _site(model: SiteModel, document: Document, warnings: tuple[Problem, ...]) -
         logs=tuple(
             Log(each.files, each.format, each.server, each.zone, each.pattern, dict(each.fields)) for each in model.logs
         ),
-        sources=tuple(model.sources),
+        sources=tuple(each.entry for each in model.sources),
         sinks=tuple(model.sinks),
         intel=tuple(_feed(each, document, index) for index, each in enumerate(model.intel)),
         thresholds=dict(model.thresholds),

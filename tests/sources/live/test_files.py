@@ -39,7 +39,7 @@ def follow(log: Path, clock: Clock) -> Following:
         where = archive or str(log.parent.parent / "old") + "/"
 
         def make() -> FilesFeed:
-            return FilesFeed("eve", [pattern], [archive_of(pattern, None), archive_of(pattern, where)], start, clock)
+            return FilesFeed("eve", [pattern], [*archive_of(pattern), *archive_of(pattern, where)], start, clock)
 
         service = Service(make, clock)
         service.keeps()
@@ -247,7 +247,7 @@ def test_files_that_came_and_went_while_we_were_down_are_read_whole_and_those_be
     log: Path, follow: Following, clock: Clock
 ) -> None:
     old = log.parent.parent / "old"
-    long_ago = old / "eve.1.json.gz"
+    long_ago = old / "eve.2026-11-23.json.gz"
     long_ago.write_bytes(gzip.compress(text(9001, 9002)))
     os.utime(long_ago, (clock.now - 3600, clock.now - 3600))
     append(log, text(1, 2))
@@ -258,7 +258,7 @@ def test_files_that_came_and_went_while_we_were_down_are_read_whole_and_those_be
     for number in range(3):
         append(log, text(10 * number + 3, 10 * number + 9))
         os.utime(log, (clock.now + 60 * number + 1, clock.now + 60 * number + 1))
-        put_away(log, old / f"eve.{number + 2}.json", ("gzip", "none", "zstd")[number])
+        put_away(log, old / f"eve.2026-11-2{number + 4}.json", ("gzip", "none", "zstd")[number])
     append(log, text(100, 101))
     service.starts()
     taken = service.takes(4 * GRACE)
