@@ -368,10 +368,11 @@ def test_importing_costs_neither_yaml_nor_pydantic_nor_the_suffix_list():
 
 def test_the_page_about_site_yaml_tells_the_truth(write):
     page = (Path(__file__).parents[1] / "docs" / "site.md").read_text(encoding="utf-8")
-    good, logs, sinks, intel, bad = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    good, logs, followed, sinks, intel, bad = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     output, warning = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
     assert load_site(write(good), now=NOW).warnings == ()
     assert check(write(f"owned: {{domains: [acme-widgets.com]}}\n{logs}"), now=NOW) == []
+    assert check(write(f"owned: {{domains: [acme-widgets.com]}}\n{followed}"), now=NOW) == []
     assert check(write(f"owned: {{domains: [acme-widgets.com]}}\n{sinks}"), now=NOW) == []
     assert check(write(f"owned: {{domains: [acme-widgets.com]}}\n{intel}"), now=NOW) == []
     assert [str(problem) for problem in check(write(bad), now=NOW)] == output.splitlines()

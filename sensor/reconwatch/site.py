@@ -413,7 +413,7 @@ def _site(model: SiteModel, document: Document, warnings: tuple[Problem, ...]) -
         logs=tuple(
             Log(each.files, each.format, each.server, each.zone, each.pattern, dict(each.fields)) for each in model.logs
         ),
-        sources=tuple(model.sources),
+        sources=tuple(each.entry for each in model.sources),
         sinks=tuple(each.plain() for each in model.sinks),
         store=model.store.plain(),
         intel=tuple(_feed(each, document, index) for index, each in enumerate(model.intel)),

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo, model_validator
 from pydantic import field_validator as validator_of
 
+from reconwatch import site_live
 from reconwatch.document import Refused, nearest
 from reconwatch.document_errors import shown
 from reconwatch.domains import read_domain, read_owned_domain
@@ -402,6 +403,36 @@ class FeedModel(Section):
         return columns
 
 
+class SourceModel(Section):
+    """An item of `sources`."""
+
+    zeek: Annotated[str, BeforeValidator(site_live.read_place)] | None = None
+    eve: Annotated[str, BeforeValidator(site_live.read_place)] | None = None
+    logs: Annotated[str, BeforeValidator(site_live.read_log_files)] | None = None
+    unix: Annotated[str, BeforeValidator(site_live.read_socket)] | None = None
+    redis: Annotated[str, BeforeValidator(site_live.read_redis)] | None = None
+    captures: Annotated[str, BeforeValidator(site_live.read_one_place)] | None = None
+    archive: Annotated[str, BeforeValidator(site_live.read_place)] | None = None
+    start: Literal["start", "end"] | None = Field(None, alias="from")
+    mode: Annotated[str, BeforeValidator(site_live.read_mode)] | None = None
+    list: Annotated[str, BeforeValidator(site_live.read_key)] | None = None
+    stream: Annotated[str, BeforeValidator(site_live.read_key)] | None = None
+    push: Literal["lpush", "rpush"] | None = None
+    consumer: Annotated[str, BeforeValidator(site_live.read_key)] | None = None
+    password_file: Annotated[str, BeforeValidator(site_live.read_one_place)] | None = None
+    password_env: Annotated[str, BeforeValidator(site_live.read_variable)] | None = None
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> Self:
+        site_live.refuse_mixture(self.entry)
+        return self
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """What was written, as it is meant: what `sources.live.open_feed` takes."""
+        return self.model_dump(by_alias=True, exclude_none=True)
+
+
 class SiteModel(Section):
     """The whole of site.yaml."""
 
@@ -411,7 +442,7 @@ class SiteModel(Section):
     trusted: list[TrustModel] = []
     canaries: list[CanaryModel] = []
     logs: list[LogModel] = []
-    sources: RawList = []
+    sources: list[SourceModel] = []
     sinks: list[SinkModel] = []
     store: StoreModel = StoreModel()
     intel: list[FeedModel] = []

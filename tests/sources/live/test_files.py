@@ -5,60 +5,14 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import zstandard
-from tests.sources.live.taking import Clock, Service
+from tests.sources.live.eve_lines import Following, append, lines, put_away, text
+from tests.sources.live.taking import Clock
 
 from reconwatch.sources.lines import LONGEST_LINE
-from reconwatch.sources.live.files import GRACE, LONGEST_AWAY, MISSED, FilesFeed
-from reconwatch.sources.live.places import archive_of
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    (tmp_path / "logs").mkdir()
-    (tmp_path / "old").mkdir()
-    return tmp_path / "logs" / "eve.json"
-
-
-Following = Callable[..., Service]
-
-
-@pytest.fixture
-def follow(log: Path, clock: Clock) -> Following:
-    def following(live: str = "eve.json", archive: str | None = None, start: str = "start") -> Service:
-        pattern = str(log.parent / live)
-        where = archive or str(log.parent.parent / "old") + "/"
-
-        def make() -> FilesFeed:
-            return FilesFeed("eve", [pattern], [archive_of(pattern, None), archive_of(pattern, where)], start, clock)
-
-        service = Service(make, clock)
-        service.keeps()
-        return service
-
-    return following
-
-
-def lines(first: int, last: int, width: int = 20) -> list[bytes]:
-    return [b'{"event_type":"dns","n":%0*d}' % (width, number) for number in range(first, last + 1)]
-
-
-def text(first: int, last: int, width: int = 20) -> bytes:
-    return b"".join(line + b"\n" for line in lines(first, last, width))
-
-
-def append(path: Path, data: bytes) -> None:
-    with path.open("ab") as file:
-        file.write(data)
+from reconwatch.sources.live.files import GRACE, LONGEST_AWAY, MISSED
 
 
 def test_lines_are_given_whole_and_half_a_line_waits_for_its_newline(log: Path, follow: Following) -> None:
@@ -203,100 +157,6 @@ def test_a_rotated_file_without_successor_is_finished_after_an_hour(log: Path, f
     log.rename(log.with_name("eve.json.1"))
     taken = service.takes(LONGEST_AWAY + GRACE, step=20)
     assert [chunk.last for chunk in taken] == [True]
-
-
-@pytest.mark.parametrize("packing", ["gzip", "zstd", "none"])
-@pytest.mark.parametrize("rotated", ["eve.json.1", "eve.json-20261124", "../old/eve.2026-11-24.json"])
-def test_a_file_that_was_put_away_while_we_were_down_is_found_and_finished(
-    log: Path, follow: Following, packing: str, rotated: str
-) -> None:
-    service = follow()
-    append(log, text(1, 200))
-    service.takes()
-    service.keeps()
-    service.killed()
-    append(log, text(201, 400))
-    put_away(log, log.parent / rotated, packing)
-    append(log, text(401, 410))
-    service.starts()
-    taken = service.takes(2 * GRACE)
-    assert service.lines == lines(1, 410)
-    assert [chunk.data for chunk in taken if chunk.data] == [text(201, 400), text(401, 410)]
-    assert len(service.ended) == 1
-    service.keeps()
-    service.restarts()
-    assert service.takes(2 * GRACE) == []
-    assert service.gaps == []
-
-
-def put_away(log: Path, where: Path, packing: str) -> None:
-    """As logrotate and zeekctl do: renamed or packed beside, and the old one removed."""
-    if packing == "none":
-        log.rename(where)
-        return
-    data = log.read_bytes()
-    told = log.stat()
-    packed = gzip.compress(data) if packing == "gzip" else zstandard.ZstdCompressor().compress(data)
-    suffix = ".gz" if packing == "gzip" else ".zst"
-    where.with_name(where.name + suffix).write_bytes(packed)
-    os.utime(where.with_name(where.name + suffix), ns=(told.st_atime_ns, told.st_mtime_ns))
-    log.unlink()
-
-
-def test_files_that_came_and_went_while_we_were_down_are_read_whole_and_those_before_are_not(
-    log: Path, follow: Following, clock: Clock
-) -> None:
-    old = log.parent.parent / "old"
-    long_ago = old / "eve.1.json.gz"
-    long_ago.write_bytes(gzip.compress(text(9001, 9002)))
-    os.utime(long_ago, (clock.now - 3600, clock.now - 3600))
-    append(log, text(1, 2))
-    service = follow()
-    service.takes()
-    service.keeps()
-    service.killed()
-    for number in range(3):
-        append(log, text(10 * number + 3, 10 * number + 9))
-        os.utime(log, (clock.now + 60 * number + 1, clock.now + 60 * number + 1))
-        put_away(log, old / f"eve.{number + 2}.json", ("gzip", "none", "zstd")[number])
-    append(log, text(100, 101))
-    service.starts()
-    taken = service.takes(4 * GRACE)
-    assert [chunk.data for chunk in taken if chunk.data] == [text(3, 9), text(13, 19), text(23, 29), text(100, 101)]
-    service.keeps()
-    service.restarts()
-    assert service.takes(4 * GRACE) == []
-
-
-def test_what_was_finished_is_not_read_again_when_it_is_packed_and_moved_later(log: Path, follow: Following) -> None:
-    service = follow()
-    append(log, text(1, 9))
-    service.takes()
-    log.rename(log.with_name("eve.json.1"))
-    append(log, text(10, 12))
-    service.takes(2 * GRACE)
-    put_away(log.with_name("eve.json.1"), log.parent.parent / "old" / "eve.json.1", "gzip")
-    assert service.takes(2 * GRACE) == []
-    service.keeps()
-    service.restarts()
-    assert service.takes(2 * GRACE) == []
-    assert service.lines == lines(1, 12)
-
-
-@pytest.mark.parametrize("packing", ["gzip", "none"])
-def test_what_a_slow_writer_added_after_a_file_was_finished_is_read(log: Path, follow: Following, packing: str) -> None:
-    service = follow()
-    append(log, text(1, 9))
-    service.takes()
-    log.rename(log.with_name("eve.json.1"))
-    append(log, text(10, 12))
-    service.takes(2 * GRACE)
-    assert len(service.ended) == 1
-    append(log.with_name("eve.json.1"), text(13, 14))
-    put_away(log.with_name("eve.json.1"), log.with_name("eve.json.2"), packing)
-    taken = service.takes(2 * GRACE)
-    assert [chunk.data for chunk in taken if chunk.data] == [text(13, 14)]
-    assert service.lines == lines(1, 14)
 
 
 def test_a_file_that_is_cut_in_place_is_told_and_its_copy_is_finished(log: Path, follow: Following) -> None:

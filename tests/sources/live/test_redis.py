@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import ROOT
 from tests.sources.live import suricata
 from tests.sources.live.redis_server import free_port, serving
 from tests.sources.live.taking import Clock, Service
@@ -60,6 +62,7 @@ def read(port: int) -> Iterator[Reading]:
         service.killed()
 
 
+PAGE = ROOT / "docs" / "site.md"
 KINDS = ["lpush", "rpush", "stream"]
 
 
@@ -259,6 +262,32 @@ def test_a_password_is_needed_and_never_told(tmp_path: Path) -> None:
         " URL",
         "redis:suricata: is well again (was: Redis does not let us in)",
     ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_user_who_may_do_no_more_than_the_page_says_is_enough(server: Any, port: int, kind: str) -> None:
+    row = "stream" if kind == "stream" else "list"
+    (needed,) = re.findall(rf"^\| `{row}` .* A user needs `([a-z| ]+)` on", PAGE.read_text(), re.MULTILINE)
+    commands = [f"+{command}" for command in needed.split()]
+    server.acl_setuser("reader", enabled=True, passwords=["+hunter2"], keys=["suricata*"], commands=commands)
+    written = write(server, kind, 1, 5)
+    clock = Clock()
+    login = Login(f"redis://reader@127.0.0.1:{port}", lambda: "hunter2")
+
+    def make() -> ListFeed | StreamFeed:
+        if kind == "stream":
+            return StreamFeed("suricata", login, clock=clock)
+        return ListFeed("suricata", login, kind, clock=clock)
+
+    service = Service(make, clock)
+    service.takes(1)
+    service.keeps()
+    service.restarts()
+    service.takes(1)
+    assert service.problems == []
+    assert service.lines == written
+    assert waiting(server, kind) == 0
+    service.killed()
 
 
 def test_without_the_package_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -140,9 +140,7 @@ def tortured() -> Iterator[tuple[Writer, Service]]:
         live = str(writer.log)
 
         def make() -> FilesFeed:
-            return FilesFeed(
-                "eve", [live], [archive_of(live, None), archive_of(live, f"{writer.old}/")], "start", clock
-            )
+            return FilesFeed("eve", [live], [*archive_of(live), *archive_of(live, f"{writer.old}/")], "start", clock)
 
         service = Service(make, clock)
         service.keeps()

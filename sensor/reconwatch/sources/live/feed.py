@@ -22,13 +22,15 @@ class Chunk:
     data: bytes
     """Lines, each with its newline; of a stream's last chunk the last may lack it. Empty for a capture."""
     offset: int
-    """Where `data` begins in the (decompressed) stream, in bytes."""
+    """Where `data` begins in the (decompressed) stream, in bytes. It follows the chunk before, but for a line longer
+    than `lines.LONGEST_LINE`, which is left out and told, and for what `from: end` passed over."""
     line: int
     """The number of the first line, counted from 1."""
     head: bytes
     """The first lines of the stream (at most 64 KiB): what says which log it is. Of a chunk at offset 0, its own."""
     last: bool = False
-    """Nothing more will come of this stream."""
+    """Nothing more will come of this stream; its data may be empty. Only of a file that was given up, and turns up or
+    grows after all, more comes: at the offset where this chunk ended, and with a last chunk of its own."""
     capture: Path | None = None
     """A capture that lies ready, to be read whole; its stream has this one chunk."""
 
@@ -62,7 +64,11 @@ class Feed(Protocol):
         ...
 
     def mark(self) -> bytes:
-        """Where all that was taken ends: an opaque value for `resume`."""
+        """Where all that was taken ends: an opaque value for `resume`.
+
+        Before the first `take` of a first start it holds what there was then: keep it at once, and what is rotated
+        before the next mark is not taken for older than the feed.
+        """
         ...
 
     def resume(self, mark: bytes) -> None:
@@ -85,7 +91,7 @@ class Feed(Protocol):
         """Spans of time (UTC epoch seconds) since this was last asked in which something may have been lost for good.
 
         Files have none but those that were removed or cut before they were read; a socket has one for each time that
-        nobody listened.
+        nobody listened; Redis, if it lost what it held or cut it off.
         """
         ...
 

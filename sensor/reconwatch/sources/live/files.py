@@ -61,7 +61,7 @@ def log_of(path: str, live: Sequence[str]) -> str:
     """
     name = Path(path).name
     for each in live:
-        if name.startswith(each) or (name.startswith(each.partition(".")[0] + ".") and each.count(".") == 1):
+        if name.startswith(each) or (each.count(".") == 1 and name.startswith(each.partition(".")[0] + ".")):
             return each
     return name.partition(".")[0]
 

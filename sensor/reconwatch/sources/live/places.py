@@ -51,7 +51,7 @@ class Pattern:
         """The folders whose files may fit, as they exist now, sorted."""
         if not any(sign in self._folder for sign in _MAGIC):
             return [self._folder]
-        return sorted(glob.glob(self._folder))  # noqa: PTH207  # a pattern that is no Path
+        return sorted(each.rstrip("/") for each in glob.glob(f"{self._folder}/"))  # noqa: PTH207  # a pattern that is no Path
 
     def files(self, now: float, not_before: int, troubles: Troubles) -> Iterator[Found]:
         """The files that fit; of folders that last changed before a time (nanoseconds), none.
@@ -96,21 +96,25 @@ class Pattern:
         return Found(Path(path), told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns, self._live)
 
 
-def archive_of(live: str, archive: str | None) -> str:
-    """The pattern of where files of a live pattern are put away.
+def archive_of(live: str, archive: str | None = None) -> list[str]:
+    """The patterns of where files of a live pattern are put away.
 
-    A folder, or a pattern of folders that ends with a slash, stands for the names in it that begin like the live ones:
-    `conn.18:00:00-19:00:00.log.gz` for `conn.log`. Without an archive it is what lies beside them, as logrotate leaves
-    it: `eve.json.1`, `eve.json-20261124.gz`, `conn.2026-11-24-18-00-00.log`.
+    Without an archive: beside them, under the names that logrotate (`eve.json.1`, `eve.json-20261124.gz`,
+    `eve-20261124.json`) and Zeek without its control (`conn.2026-11-24-18-00-00.log`) give. An archive is a folder, and
+    the folders in it, as zeekctl fills them by day (`conn.18:00:00-19:00:00.log.gz`), or itself a pattern of files.
     """
     folder, name = os.path.split(live)
-    begins, dot, ends = name.partition(".")
-    if begins.endswith("*"):
-        rest = f"*{dot}{ends.rstrip('*')}*" if begins == "*" else f"{begins}"
-    else:
-        rest = f"{begins}[._]*"
+    stem, dot, ends = name.partition(".")
+    rotated = [f"{stem}.[0-9][0-9]*", f"{stem}[-_][0-9]*{dot}{ends}*", f"{stem}__*"]
     if archive is None:
-        return os.path.join(folder, rest)  # noqa: PTH118
-    if archive.endswith("/") or Path(archive).is_dir():
-        return os.path.join(archive, rest)  # noqa: PTH118
-    return archive
+        return [os.path.join(folder, each) for each in (f"{name}[.-]*", *rotated)]  # noqa: PTH118
+    if is_folder(archive):
+        where = archive.rstrip("/")
+        return [f"{place}/{each}" for place in (where, f"{where}/*") for each in (f"{name}*", *rotated)]
+    return [archive]
+
+
+def is_folder(path: str) -> bool:
+    """Whether a path is meant as a folder: by how it is spelled, for it may not be there yet."""
+    last = path.rsplit("/", 1)[-1]
+    return not last or not any(sign in last for sign in (*_MAGIC, "."))

@@ -140,7 +140,6 @@ class RedisFeed(ABC):
             socket_timeout=PATIENCE,
             socket_connect_timeout=PATIENCE,
             retry=Retry(NoBackoff(), 0),
-            client_name="reconwatch",
             protocol=2,
         )
         client.ping()
@@ -217,6 +216,6 @@ def _said(error: Exception) -> tuple[str, str]:
         return f"Redis is too old: {text}", "lists need Redis 6.2 or later, streams 5.0"
     if any(word in lower for word in ("noauth", "authentication", "wrongpass", "password")):
         return "Redis does not let us in", "password_file: or password_env:, and the user before the @ of the URL"
-    if "noperm" in lower:
+    if "no permissions" in lower or "noperm" in lower:
         return f"Redis does not permit it: {text}", "what docs/site.md says the user needs"
     return f"Redis cannot be used: {text}", "it is tried again, at most every 30 seconds"
