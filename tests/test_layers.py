@@ -51,6 +51,7 @@ ROOMS = [
     {"assembly"},
     {"snapshot"},
     {"pipeline", "live"},
+    {"settings"},
     {"service"},
     {"rules"},
     {"cli"},

@@ -34,14 +34,14 @@ from reconwatch.windows import DAY, MINUTE
 if TYPE_CHECKING:
     from reconwatch.intel import Intelligence
 
-REORDER = 60.0
-"""Seconds of event time that events wait for earlier ones: Zeek and Suricata write a request at its response, a refused
-connection when it times out."""
+REORDER = 20.0
+"""Seconds of event time that events wait for earlier ones: Zeek and Suricata write a request at its response. What is
+written later (connections, at their end) is judged as it comes."""
 LATENESS = 3600.0
 """Seconds of event time after its end for which a window stays open: most connections are logged within."""
 AHEAD = 3600.0
 """Seconds by which a sensor's clock may be ahead of ours; a time beyond it would make all others late."""
-QUIET = 60.0
+QUIET = 20.0
 """Seconds without any input from which time goes on by our clock, so that the last visits come to their end."""
 MOST_WAITING = 200_000
 """Events that wait at once, at 600 bytes; beyond, the oldest are taken early."""

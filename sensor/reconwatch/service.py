@@ -17,7 +17,7 @@ from reconwatch.live import Live
 from reconwatch.notices import Notice
 from reconwatch.snapshot import SnapshotError
 from reconwatch.sources.live import Feed
-from reconwatch.store import Delivery, Outbox, StoreError
+from reconwatch.store import Delivery, Retention, Store, StoreError
 
 ROOM: Final = 1 << 20
 """Bytes that one feed gives in one turn: 10 to 300 ms of work, so that no feed waits long for another."""
@@ -27,6 +27,8 @@ SNAPSHOT_SHARE: Final = 20
 """A snapshot is taken at most this many times its own duration apart from the last: it may take 5 % of the time."""
 DELIVERY_TIME: Final = 0.25
 """Seconds a turn for sinks that are behind."""
+TIDY_EVERY: Final = 60.0
+"""Seconds between looks for what is too old to be kept."""
 RETRY: Final = 1.0
 """Seconds until a store that failed is asked again."""
 STATE: Final = "live"
@@ -57,11 +59,12 @@ class Service:
         self,
         live: Live,
         feeds: Sequence[Feed],
-        store: Outbox,
+        store: Store,
         delivery: Delivery,
         *,
         say: Callable[[str], None],
         ticks: Callable[[], float] = time.monotonic,
+        retention: Retention | None = None,
         snapshot_every: float = SNAPSHOT_EVERY,
         room: int = ROOM,
     ) -> None:
@@ -71,6 +74,8 @@ class Service:
         self.gaps: list[tuple[str, float, float]] = []
         """(feed, from, to) of what may have been lost, since the process began."""
         self._say, self._ticks, self._every, self._room = say, ticks, snapshot_every, room
+        self._retention = retention
+        self._tidy_at = float("-inf")
         self._pending: list[Notice] = []
         """Notices that the store could not keep yet."""
         self._trouble: str | None = None
@@ -88,7 +93,7 @@ class Service:
         return not any(feed.waiting() for feed in self.feeds)
 
     def begin(self) -> None:
-        """Go on where the last run ended. Raises StoreError."""
+        """Go on where the last run ended, and keep where that is. Raises StoreError."""
         last = self.store.restored()
         if last is not None:
             if last.parts is not None:
@@ -96,7 +101,7 @@ class Service:
             for feed in self.feeds:
                 if feed.name in last.marks:
                     self._resume(feed, last.marks[feed.name])
-        self._snapshot_at = self._ticks() + self._every
+        self.snapshot()
 
     def _restore(self, parts: Mapping[str, bytes]) -> None:
         try:
@@ -123,7 +128,20 @@ class Service:
         sending = self.delivery.step(self._ticks() + (0.0 if more else DELIVERY_TIME))
         for line in self.delivery.problems():
             self._say(line)
+        if not more:
+            self._tidy()
         return more or sending
+
+    def _tidy(self) -> None:
+        """A step of housekeeping, when there is nothing else to do."""
+        if self._retention is None or self._trouble is not None or self._ticks() < self._tidy_at:
+            return
+        try:
+            more = self.store.tidy(self._retention)
+        except StoreError as error:
+            self._failed(error)
+            return
+        self._tidy_at = self._ticks() + (0.0 if more else TIDY_EVERY)
 
     def _read(self) -> bool:
         """A chunk of each feed; whether any had one."""

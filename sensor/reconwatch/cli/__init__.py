@@ -12,6 +12,7 @@ from reconwatch.cli.canary import canary_group
 from reconwatch.cli.catalog import catalog_group
 from reconwatch.cli.replay import explain, exposure, replay
 from reconwatch.cli.rules import rules_group
+from reconwatch.cli.service import run as run_service
 from reconwatch.cli.site import check_all, site
 from reconwatch.cli.store import db_group
 from reconwatch.cli.terminal import EXIT_RAN
@@ -23,7 +24,18 @@ def main() -> None:
     """Notice who looks us up in open technical databases (ATT&CK T1596), and what follows."""
 
 
-for command in (replay, exposure, explain, site, check_all, catalog_group, canary_group, rules_group, db_group):
+for command in (
+    replay,
+    run_service,
+    exposure,
+    explain,
+    site,
+    check_all,
+    catalog_group,
+    canary_group,
+    rules_group,
+    db_group,
+):
     main.add_command(command)
 
 

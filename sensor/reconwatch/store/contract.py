@@ -116,7 +116,10 @@ class Outbox(Protocol):
     StoreError and nothing else.
     """
 
-    sinks: SinkBook
+    @property
+    def sinks(self) -> SinkBook:
+        """Where the sinks stand."""
+        ...
 
     @property
     def generation(self) -> int:
