@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,10 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
 from scapy.utils import rdpcap, wrpcap
 from tests.conftest import ROOT
+from tests.rules.suricatas import ENGINES, suricata
 
-from reconwatch.rules.engine import Engine, EngineMissing, find
+from reconwatch.rules.against import QUIET_PCAP
+from reconwatch.rules.engine import Engine
 from reconwatch.rules.engine_config import Settings
 from reconwatch.rules.rule import parse_rules
 from reconwatch.rules.why import why
@@ -24,17 +25,9 @@ LOOKUPS = ROOT / "pcaps" / "lookups.pcap"
 Ask = Callable[..., tuple[str, ...]]
 
 
-def engines() -> list[Path | None]:
-    """The engine on PATH, and those that the environment names."""
-    return [None, *(Path(each) for each in os.environ.get("RECONWATCH_SURICATA", "").split(":") if each)]
-
-
-@pytest.fixture(params=engines(), ids=lambda path: str(path or "on PATH"))
+@pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> Engine:
-    try:
-        return find(request.param)
-    except EngineMissing as missing:
-        pytest.skip(str(missing))
+    return suricata(request.param)
 
 
 @pytest.fixture
@@ -259,7 +252,8 @@ def test_noalert_is_told(ask: Ask, option: str) -> None:
     assert said == f"it never alerts: `{option.removesuffix(';')}` says so"
 
 
-def test_an_empty_capture_is_told(ask: Ask, tmp_path: Path) -> None:
-    empty = kept(tmp_path / "empty.pcap", lambda packet: False)
-    (said,) = ask("alert tcp any any -> any any (sid:1;)", empty)
-    assert said.startswith("no packet could be looked at: 0 packets read")
+def test_a_capture_with_nothing_that_a_rule_can_look_at_is_told(ask: Ask, tmp_path: Path) -> None:
+    quiet = tmp_path / "quiet.pcap"
+    quiet.write_bytes(QUIET_PCAP)
+    (said,) = ask("alert tcp any any -> any any (sid:1;)", quiet)
+    assert said.startswith("no packet could be looked at: 1 packet read")

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,13 +20,48 @@ from reconwatch.prose import counted, shortened
 from reconwatch.rules import reasons, relaxed
 from reconwatch.rules.engine_config import ADDRESSES, PORTS, Settings
 from reconwatch.rules.look import Look, look
+from reconwatch.rules.rule import read_rules
 from reconwatch.sinks.wire_text import visible
 
 if TYPE_CHECKING:
+    from reconwatch.document import Problem
     from reconwatch.rules.engine import Engine, Run
+    from reconwatch.rules.outcome import Miss
     from reconwatch.rules.rule import Match, Option, Rule
+    from reconwatch.rules.testbench import Explain, Missed
 
 _BITS = frozenset({"flowbits", "xbits", "hostbits"})
+
+
+def explaining(engine: Engine) -> Explain:
+    """What a bench asks about each miss; rule files are read once, however many misses there are."""
+    held = lru_cache(maxsize=8)(_read)
+
+    def explain(missed: Missed, miss: Miss) -> Sequence[str]:
+        rules = [rule for path in missed.rules for rule in held(path, path.stat().st_mtime_ns)[0]]
+        meant = [rule for rule in rules if rule.sid == miss.sid]
+        if meant:
+            rule = next((rule for rule in meant if rule.enabled), meant[0])
+            said = why(rule, missed.capture, engine, missed.run, settings=missed.settings, others=rules)
+        else:
+            problems = [problem for path in missed.rules for problem in held(path, path.stat().st_mtime_ns)[1]]
+            said = _nowhere(missed, miss, problems)
+        return [f"sid {miss.sid}: {line}" for line in said]
+
+    return explain
+
+
+def _read(path: Path, changed: int) -> tuple[list[Rule], list[Problem]]:
+    return read_rules(path)
+
+
+def _nowhere(missed: Missed, miss: Miss, problems: Sequence[Problem]) -> tuple[str, ...]:
+    """A rule that is in none of the files, or stands where nothing could be read."""
+    files = shortened([path.name for path in missed.rules]) or "no rules at all"
+    rejected = [each for each in missed.run.loading.rejected if each.sid == miss.sid]
+    refused = [f"not loaded: {each.reason} ({each.file}:{each.line})" for each in rejected]
+    unread = [f"not a rule: {problem}" for problem in problems]
+    return tuple(visible(line) for line in refused or [f"not loaded: it stands in none of {files}", *unread[:3]])
 
 
 def why(
