@@ -110,7 +110,7 @@ def test_a_payload_is_shown_and_what_it_holds_cannot_reach_the_terminal(ask: Ask
     datagram = Ether() / IP(src="10.0.0.1", dst="192.0.2.1") / UDP(sport=9, dport=9) / Raw(b"\x1b[2Jhello\xe2\x80\xae")
     wrpcap(str(capture), [datagram])
     said = ask('alert udp any any -> any 9 (content:"bye"; sid:1;)', capture)
-    assert said[0].startswith('content:"bye" in payload did not match; payload was seen ')
+    assert said[0].startswith('content:"bye" in payload did not match; payload was seen 1 time: ')
     assert "hello" in said[0]
     assert all(line.isprintable() for line in said)
 

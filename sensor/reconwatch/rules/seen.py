@@ -47,14 +47,22 @@ MOST_SHOWN = 3
 def values(what: str, events: Iterable[Mapping[str, Any]]) -> Counter[str]:
     """The values of a buffer or keyword in these events, with how many events tell each; empty ones left out.
 
-    Alerts repeat what other events tell: they count only for what nothing else tells (`payload`, bodies).
+    Alerts repeat what other events tell: they count only for what nothing else tells (`payload`, bodies), and there
+    once a packet, however many rules alerted on it.
     """
     paths = _FIELDS.get(what, ())
     only_alerts = any(path.endswith("_printable") for path in paths)
     found: Counter[str] = Counter()
+    told: set[tuple[int, str]] = set()
     for event in events:
-        if (event.get("event_type") == "alert") == only_alerts:
-            found.update({str(value) for path in paths for value in _at(event, path.split(".")) if value != ""})
+        if (event.get("event_type") == "alert") != only_alerts:
+            continue
+        held = {str(value) for path in paths for value in _at(event, path.split(".")) if value != ""}
+        if only_alerts:
+            packet = event.get("pcap_cnt", 0)
+            held = {value for value in held if (packet, value) not in told}
+            told.update((packet, value) for value in held)
+        found.update(held)
     return found
 
 

@@ -108,7 +108,8 @@ def _never_alerts(rule: Rule) -> str:
 def _parser_advice(rule: Rule, reason: str) -> Iterator[str]:
     if "disabled" in reason and "app-layer" in reason:
         protocol = rule.header.protocol.partition(":")[0]
-        yield f"set `app-layer.protocols.{protocol}.enabled: yes` in suricata.yaml, or leave the rule out there"
+        key = f"app-layer.protocols.{protocol}.enabled"
+        yield f"either this engine does not know {protocol}, or it is off: set `{key}: yes` in suricata.yaml"
 
 
 class _Inquiry:
