@@ -149,6 +149,25 @@ def test_a_flow_in_the_other_direction_is_told_with_its_state(ask: Ask, tmp_path
     assert said[0].startswith("flow:to_client did not hold: to_client: only packets to the server are there")
 
 
+def test_a_flow_is_not_to_blame_where_only_the_transaction_comes_after_the_protocol_is_known(
+    ask: Ask, tmp_path: Path
+) -> None:
+    # The client's last packet is its request: only the answer's makes the engine see that it is HTTP.
+    asked: set[int] = set()
+
+    def wanted(packet: Packet) -> bool:
+        if TCP not in packet or packet[TCP].dport != 80:
+            return True
+        done = packet[TCP].sport in asked
+        if Raw in packet:
+            asked.add(packet[TCP].sport)
+        return not done
+
+    capture = kept(tmp_path / "c.pcap", wanted)
+    said = ask('alert http any any -> any any (flow:to_server; http.uri; content:"/shodan/host"; sid:1;)', capture)
+    assert said[0].startswith('content:"/shodan/host" in http.uri did not match')
+
+
 def test_a_flow_that_began_before_the_capture_is_told_first(ask: Ask, tmp_path: Path) -> None:
     late = kept(tmp_path / "late.pcap", lambda packet: not (TCP in packet and "S" in packet[TCP].flags))
     said = ask('alert http any any -> any any (flow:established,to_server; http.uri; content:"/api"; sid:1;)', late)

@@ -148,7 +148,10 @@ class _Inquiry:
         if first.matched("whole"):
             yield from self._limited(first)
             return
-        silent = (n for n in range(len(chain)) if not first.matched(f"step {n}") and f"step {n}" not in first.refused)
+        # Not simply the first that is silent: a rule of an application protocol without a buffer looks at packets, and
+        # the one that showed the protocol was the last of its direction, while a longer copy looks at the transaction.
+        heard = max((n for n in range(len(chain)) if first.matched(f"step {n}")), default=-1)
+        silent = (n for n in range(heard + 1, len(chain)) if f"step {n}" not in first.refused)
         failed = next(silent, None)
         if failed is None:
             yield "each condition matches up to the last, but the engine takes no copy of the whole rule"
@@ -217,8 +220,8 @@ class _Inquiry:
         return f"{text} ({known[name]})" if name in known else text
 
     def _condition(self, first: Look, number: int, match: Match) -> Iterator[str]:
-        before = first.fired[f"step {number}"] if first.matched(f"step {number}") else None
-        flows = before.flows if before is not None else set()
+        came = max((n for n in range(number + 1) if first.matched(f"step {n}")), default=None)
+        flows = first.fired[f"step {came}"].flows if came is not None else set()
         probes = dict(relaxed.relaxations(self._rule, number))
         if match.option.name == "flow":
             probes |= {f"flow {word}": text for word, text in relaxed.flow_words(self._rule, number).items()}
@@ -228,15 +231,18 @@ class _Inquiry:
                 yield self._bit(first, match)
             elif match.option.name == "flow":
                 missing = [word for word in match.option.words if not second.matched(f"flow {word}")]
+                if not missing and number + 1 < len(self._rule.matches):  # see `_told`: it is not to blame
+                    yield from self._condition(first, number + 1, self._rule.matches[number + 1])
+                    return
                 yield f"{match} did not hold: {reasons.flow_state(missing, first, flows)}"
             elif not filled and not match.option.negated:
                 yield f"{match.buffer} was empty: nothing that matched so far had one, and `{match}` looks there"
             else:
                 yield reasons.unmatched(match, first, flows)
             yield from reasons.hints(match, second)
-        if before is not None:
-            so_far = "the header" if number == 0 else f"the header and {counted(number, 'condition')} before it"
-            yield f"{so_far} matched {reasons.where(first, f'step {number}')}"
+        if came is not None:
+            so_far = "the header" if came == 0 else f"the header and {counted(came, 'condition')} before it"
+            yield f"{so_far} matched {reasons.where(first, f'step {came}')}"
 
     def _bit(self, first: Look, match: Match) -> str:
         name = match.option.words[1] if len(match.option.words) > 1 else ""
