@@ -10,6 +10,7 @@ from tests.conftest import ROOT
 from tests.rules.suricatas import ENGINES, playing, suricata
 
 from reconwatch.rules.engine import (
+    CaptureEmpty,
     Engine,
     EngineCrashed,
     EngineHung,
@@ -17,6 +18,7 @@ from reconwatch.rules.engine import (
     Rejection,
     features,
     find,
+    is_empty,
     read_events,
     run_limited,
 )
@@ -212,3 +214,24 @@ def test_a_byte_that_is_no_utf_8_is_replaced(tmp_path: Path) -> None:
 def test_a_rejection_reads_as_a_line() -> None:
     assert str(Rejection("a.rules", 7, 12, "why")) == "a.rules:7: sid 12: why"
     assert str(Rejection("a.rules", 7, None, "why")) == "a.rules:7: why"
+
+
+@pytest.mark.parametrize(
+    ("head", "empty"),
+    [
+        (b"\xd4\xc3\xb2\xa1" + bytes(20), True),
+        (b"\xd4\xc3\xb2\xa1" + bytes(20) + bytes(60), False),
+        (b"\x0a\x0d\x0d\x0a\x1c\x00\x00\x00\x4d\x3c\x2b\x1a" + bytes(16), True),
+        (b"\x0a\x0d\x0d\x0a\x1c\x00\x00\x00\x4d\x3c\x2b\x1a" + bytes(16) + b"\x06\x00\x00\x00\x20\x00\x00\x00", False),
+        (b"", True),
+    ],
+)
+def test_a_capture_without_a_packet_is_refused_before_an_engine_waits_for_one(
+    tmp_path: Path, head: bytes, empty: bool
+) -> None:
+    capture = tmp_path / "x.pcap"
+    capture.write_bytes(head)
+    assert is_empty(capture) is empty
+    if empty:
+        with pytest.raises(CaptureEmpty, match="holds no packet"):
+            find(playing(tmp_path, "sleep 60")).run(capture, [], tmp_path)

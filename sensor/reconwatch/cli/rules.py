@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from reconwatch.cli.rules_coverage import rules_coverage
 from reconwatch.cli.rules_test import test_rules
 
 
@@ -13,3 +14,4 @@ def rules_group() -> None:
 
 
 rules_group.add_command(test_rules)
+rules_group.add_command(rules_coverage)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconwatch.cli.rules_against import compare_rules
 from reconwatch.cli.terminal import EXIT_USAGE, say, stop, tell
 from reconwatch.prose import counted
 
@@ -49,12 +50,16 @@ class _Wanted:
 @click.option("--yes", is_flag=True, help="With --update: do not ask.")
 @click.option("--watch", is_flag=True, help="Run again whenever a case, rule file or capture changes.")
 @click.option("--allow-shell", is_flag=True, help="Let cases run commands of a shell. Only for cases that you trust.")
+@click.option("--against", type=PATH, multiple=True, help="Compare with these older rules instead. Repeatable.")
+@click.option("--runs", type=click.IntRange(min=1), default=3, help="With --against: pairs of runs. Default: 3.")
+@click.option("--json", type=PATH, help="With --against: write the comparison there as JSON.")
+@click.option("--no-why", is_flag=True, help="Do not explain misses, for which the engine is run again.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for one run. Default: 300.")
 @click.option("-q", "--quiet", is_flag=True, help="Tell only what is not as expected.")
 def test_rules(
     cases: tuple[Path, ...], rules: tuple[Path, ...], engine: Path | None, source: Path | None, jobs: int | None,
     junit: Path | None, sarif: Path | None, update: bool, yes: bool, watch: bool, allow_shell: bool,
-    timeout: float | None, quiet: bool,
+    against: tuple[Path, ...], runs: int, json: Path | None, no_why: bool, timeout: float | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Run Suricata rules over captures and check what alerts.
 
@@ -66,18 +71,22 @@ def test_rules(
     from reconwatch.rules.engine import LIMIT, EngineError, find
     from reconwatch.rules.outcome import exit_status
     from reconwatch.rules.testbench import bench_of
+    from reconwatch.rules.why import explaining
 
     if update and watch:
         stop("--update writes once; leave out --watch")
-    for path in rules:
+    for path in (*rules, *against):
         if not path.is_file():
             stop(f"{path}: no such rule file")
     try:
         found = find(engine)
         with bench_of(found, source) as plain:
             bench = replace(
-                plain, rules=rules, limit=timeout or LIMIT, allow_shell=allow_shell, show_unjudged=update
+                plain, rules=rules, limit=timeout or LIMIT, allow_shell=allow_shell, show_unjudged=update,
+                explain=None if no_why else explaining(found),
             )  # fmt: skip
+            if against:
+                sys.exit(compare_rules(cases, against, bench, runs=runs, json=json))
             wanted = _Wanted(bench, jobs or len(os.sched_getaffinity(0)), junit, sarif, quiet)
             if watch:
                 _watch(cases, wanted)
@@ -118,7 +127,7 @@ def _run(gathered: Gathered, cases: Sequence[Case], wanted: _Wanted) -> list[Out
     from reconwatch.rules.testbench import run_cases
 
     tell([problem for problem in gathered.problems if problem.severity == "warning"])
-    with _progress(len(cases)) as advance:
+    with progress(len(cases)) as advance:
         outcomes = run_cases(cases, wanted.bench, wanted.jobs, lambda outcome: advance())
     outcomes += unreadable(gathered.problems)
     console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
@@ -159,7 +168,7 @@ def _update(cases: Sequence[Case], outcomes: list[Outcome], wanted: _Wanted, *, 
 
 
 @contextlib.contextmanager
-def _progress(total: int) -> Iterator[Callable[[], None]]:
+def progress(total: int) -> Iterator[Callable[[], None]]:
     """A bar on standard error, for people, over the cases."""
     if not sys.stderr.isatty() or total < 2:
         yield lambda: None

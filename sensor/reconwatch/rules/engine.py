@@ -23,7 +23,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -53,6 +53,14 @@ _LOGGED = ("E: ", "W: ")
 _SID = re.compile(r"\bsid\s*:\s*(\d+)")
 
 
+_PCAP_HEADER = 24
+_PCAPNG = b"\x0a\x0d\x0d\x0a"
+_PACKET_BLOCKS = frozenset({2, 3, 6})
+"""Packet, Simple Packet and Enhanced Packet Block."""
+_HEADERS = 65_536
+"""Bytes within which a capture's first packet begins."""
+
+
 class EngineError(Exception):
     """An engine could not do its work."""
 
@@ -71,6 +79,10 @@ class EngineCrashed(EngineFailed):
 
 class EngineHung(EngineFailed):
     """An engine ran longer than its limit, and was killed with all its children."""
+
+
+class CaptureEmpty(EngineFailed):
+    """A capture holds no packet: an engine (7.0.10, 8.0.8) would wait for the first one for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +202,12 @@ class Engine:
 
         A rejected rule does not stop it (see `Run.loading`). Checksums are not looked at: a capture made on the machine
         that sent has none. One thread, so that two runs say the same in the same order.
-        Raises EngineCrashed, EngineHung.
+        Raises CaptureEmpty, EngineCrashed, EngineHung.
         """
+        if is_empty(capture):
+            raise CaptureEmpty(f"{capture}: holds no packet")
         arguments = ["--runmode", "single", "-k", "none", "-r", str(capture.absolute())]
-        return self._run(folder, rules, settings or Settings(), arguments, limit)
+        return self._run(folder.absolute(), rules, settings or Settings(), arguments, limit)
 
     def _run(
         self, folder: Path, rules: Sequence[Path], settings: Settings, arguments: Sequence[str], limit: float
@@ -209,6 +223,22 @@ class Engine:
         if fault is not None:
             raise fault
         return Run(folder, ended.exit, ended.cpu, _loading(folder / "engine.json"), tuple(lines))
+
+
+def is_empty(capture: Path) -> bool:
+    """Whether a capture is nothing but a header: of pcap 24 bytes, of pcapng blocks before the first packet's."""
+    with capture.open("rb") as file:
+        head = file.read(_HEADERS)
+    if head[:4] != _PCAPNG:
+        return len(head) <= _PCAP_HEADER
+    order: Literal["little", "big"] = "little" if head[8:12] == b"\x4d\x3c\x2b\x1a" else "big"
+    at = 0
+    while at + 8 <= len(head):
+        kind, size = (int.from_bytes(head[at + each : at + each + 4], order) for each in (0, 4))
+        if kind in _PACKET_BLOCKS:
+            return False
+        at += max(size, 12)
+    return len(head) < _HEADERS
 
 
 def find(path: Path | None = None) -> Engine:
