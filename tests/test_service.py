@@ -14,15 +14,17 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from reconwatch.catalog import Catalog
 from reconwatch.live import Live
+from reconwatch.notices import Notice
 from reconwatch.service import Service
 from reconwatch.sources.live import Chunk
 from reconwatch.sources.live.files import FilesFeed
-from reconwatch.store import Delivery, Reader, Store
+from reconwatch.store import Delivery, Reader, Store, StoreError
 from reconwatch.store.outputs import FileOutput
 from tests.story import CATALOG, NOON, SITE
 
@@ -61,10 +63,16 @@ def record(ts: float, number: int, chance: random.Random) -> bytes:
     return json.dumps(event).encode() + b"\n"
 
 
-def uninterrupted(all_lines: list[bytes]) -> set[tuple[str, int]]:
+def whole(all_lines: list[bytes]) -> list[Notice]:
+    """What a run says that reads all lines at once."""
     live = Live(CATALOG, SITE)
-    live.read(Chunk("eve", "eve.json", b"".join(all_lines), 0, 1, b"".join(all_lines[:20]), last=True))
-    return {(notice.id, notice.rev) for notice in live.notices()}
+    live.read(Chunk("eve", "eve.json", b"".join(all_lines), 0, 1, b"".join(all_lines[:20])))
+    live.wait_for(())
+    return list(live.notices())
+
+
+def uninterrupted(all_lines: list[bytes]) -> set[tuple[str, int]]:
+    return {(notice.id, notice.rev) for notice in whole(all_lines)}
 
 
 def a_second_a_look() -> Callable[[], float]:
@@ -85,13 +93,13 @@ class Sensor:
         self._catalog, self._rotations = catalog, 0
 
     @contextlib.contextmanager
-    def service(self) -> Iterator[Service]:
+    def service(self, say: Callable[[str], None] = lambda line: None) -> Iterator[Service]:
         with Store.open(self.database) as store:
             feed = FilesFeed("eve", [str(self.log)], [f"{self.archive}/*"], clock=a_second_a_look())
             delivery = Delivery(store, [FileOutput(self.out, "jsonl")])
             live = Live(self._catalog, SITE, now=time.time)
             # Little is read at once, so that a process which lives for milliseconds gets somewhere.
-            service = Service(live, [feed], store, delivery, say=lambda line: None, snapshot_every=0.0, room=10_000)
+            service = Service(live, [feed], store, delivery, say=say, snapshot_every=0.0, room=10_000)
             service.begin()
             yield service
 
@@ -184,3 +192,96 @@ def test_killed_two_hundred_times_while_its_log_is_rotated_and_packed_it_loses_a
     assert len(stored) == len(set(stored))
     assert set(stored) == expected
     assert sorted(sensor.written()) == sorted(stored)
+
+
+@pytest.fixture
+def sensor(tmp_path: Path) -> Sensor:
+    return Sensor(tmp_path)
+
+
+def settles(service: Service) -> None:
+    """All that is there is read, and what there is to say is kept."""
+    idle = 0
+    while idle < 20:
+        idle = 0 if service.turn() else idle + 1
+
+
+def test_what_is_under_way_survives_a_reload_of_the_settings(sensor: Sensor) -> None:
+    all_lines = lines(3_000, seed=3)
+    half = len(all_lines) // 2
+    with sensor.service() as service:
+        sensor.log.write_bytes(b"".join(all_lines[:half]))
+        settles(service)
+        service.replace(Live(CATALOG, SITE, now=time.time))
+        with sensor.log.open("ab") as log:
+            log.write(b"".join(all_lines[half:]))
+        settles(service)
+        service.end()
+    assert set(sensor.stored()) == uninterrupted(all_lines)
+
+
+def test_a_service_of_the_catalog_that_is_gone_after_a_reload_ends_nothing_else(sensor: Sensor) -> None:
+    all_lines = lines(2_000, seed=4)
+    half = len(all_lines) // 2
+    fewer = Catalog([each for each in CATALOG.services.values() if each.id != "crt-sh"])
+    with sensor.service() as service:
+        sensor.log.write_bytes(b"".join(all_lines[:half]))
+        settles(service)
+        service.replace(Live(fewer, SITE, now=time.time))
+        with sensor.log.open("ab") as log:
+            log.write(b"".join(all_lines[half:]))
+        settles(service)
+        service.end()
+    shodan = {notice.id for notice in whole(all_lines) if notice.services == ("shodan",)}
+    assert shodan <= {id for id, _ in sensor.stored()}
+
+
+def test_while_the_store_can_keep_nothing_nothing_is_read_and_then_everything_is(sensor: Sensor) -> None:
+    all_lines, said = lines(1_000, seed=5), []
+    with sensor.service() as service:
+        service._say = said.append
+        settles(service)
+        before = service.counts.bytes
+        service._ticks = iter(range(10**6)).__next__  # a second a look: it is asked again at once
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(service.store, "emit", refused)
+            sensor.log.write_bytes(b"".join(all_lines))
+            for _ in range(50):
+                service.turn()
+            read = service.counts.bytes
+            for _ in range(50):
+                service.turn()
+            assert service.counts.bytes == read
+            assert read - before < len(b"".join(all_lines))
+            assert "the disk is full" in (service.trouble or "")
+        settles(service)
+        service.end()
+    assert set(sensor.stored()) == uninterrupted(all_lines)
+    assert [line for line in said if "nothing more is read" in line or "reading goes on" in line] == [
+        "the disk is full; nothing more is read until the store keeps notices again",
+        "the store keeps notices again: reading goes on",
+    ]
+
+
+def refused(notices: object) -> NoReturn:
+    raise StoreError("full", "the disk is full")
+
+
+def test_a_state_of_another_version_is_told_and_reading_goes_on_where_it_ended(sensor: Sensor) -> None:
+    all_lines, said = lines(500, seed=6), []
+    sensor.log.write_bytes(b"".join(all_lines))
+    with sensor.service() as service:
+        settles(service)
+        service.end()
+    with sensor.service(say=said.append) as service:
+        assert said == []
+        settles(service)
+        assert service.counts.bytes == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("reconwatch.snapshot.VERSION", 2)
+        with sensor.service(say=said.append) as service:
+            settles(service)
+            assert service.counts.bytes == 0
+    assert said == [
+        "the state of the last run is not gone on with: it is of version 1, this is 2; reading goes on where it ended"
+    ]
