@@ -22,10 +22,14 @@ from reconwatch.catalog import Catalog
 from reconwatch.live import Live
 from reconwatch.notices import Notice
 from reconwatch.service import Service
-from reconwatch.sources.live import Chunk
+from reconwatch.sources.live import Chunk, Feed
 from reconwatch.sources.live.files import FilesFeed
+from reconwatch.sources.live.redis_feed import Login
+from reconwatch.sources.live.redis_lists import ListFeed
+from reconwatch.sources.live.redis_streams import StreamFeed
 from reconwatch.store import Delivery, Reader, Store, StoreError
 from reconwatch.store.outputs import FileOutput
+from tests.sources.live.redis_server import free_port, serving
 from tests.story import CATALOG, NOON, SITE
 
 HOSTS = ("www.shodan.io", "api.shodan.io", "crt.sh", "www.example.org", "update.example.net")
@@ -92,10 +96,13 @@ class Sensor:
         self.database.parent.mkdir()
         self._catalog, self._rotations = catalog, 0
 
+    def feed(self) -> Feed:
+        return FilesFeed("eve", [str(self.log)], [f"{self.archive}/*"], clock=a_second_a_look())
+
     @contextlib.contextmanager
     def service(self, say: Callable[[str], None] = lambda line: None) -> Iterator[Service]:
         with Store.open(self.database) as store:
-            feed = FilesFeed("eve", [str(self.log)], [f"{self.archive}/*"], clock=a_second_a_look())
+            feed = self.feed()
             delivery = Delivery(store, [FileOutput(self.out, "jsonl")])
             live = Live(self._catalog, SITE, now=time.time)
             # Little is read at once, so that a process which lives for milliseconds gets somewhere.
@@ -163,28 +170,16 @@ class Sensor:
         return [(each["id"], each["rev"]) for each in map(json.loads, self.out.read_text().splitlines())]
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a forked process")
-def test_killed_two_hundred_times_while_its_log_is_rotated_and_packed_it_loses_and_repeats_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("reconwatch.service.SNAPSHOT_SHARE", 0)
-    # Three hours pass in seconds: what is found late by those comes late by minutes.
-    monkeypatch.setattr("reconwatch.live.REORDER", 2_000.0)
-    sensor, chance, kills = Sensor(tmp_path), random.Random(7), 0
-    all_lines = lines(10_000, seed=7)
-    expected = uninterrupted(all_lines)  # before the forks: what is compiled here need not be there
-    write = sensor.writes(all_lines, chance)
-    while kills < 200:
+def killed(sensor: Sensor, all_lines: list[bytes], write: Iterator[None], expected: set[tuple[str, int]]) -> None:
+    """Kill the service two hundred times while `write` goes on; in the end all was said, once."""
+    chance = random.Random(11)
+    for _ in range(200):
         sensor.killed_after(chance.randrange(16), write, chance)
-        kills += 1
     before = len(sensor.stored())
     for _ in write:
         pass
-    sensor.rotate(chance)
     with sensor.service() as service:
-        idle = 0
-        while idle < 100:
-            idle = 0 if service.turn() else idle + 1
+        settles(service)
         assert service.live.disordered == 0
         service.end()
     stored = sensor.stored()
@@ -195,6 +190,63 @@ def test_killed_two_hundred_times_while_its_log_is_rotated_and_packed_it_loses_a
 
 
 @pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three hours pass in seconds: what is found late by those comes late by minutes."""
+    monkeypatch.setattr("reconwatch.service.SNAPSHOT_SHARE", 0)
+    monkeypatch.setattr("reconwatch.live.REORDER", 2_000.0)
+
+
+@pytest.mark.usefixtures("hurried")
+def test_killed_while_its_log_is_rotated_and_packed_it_loses_and_repeats_nothing(tmp_path: Path) -> None:
+    sensor, chance, all_lines = Sensor(tmp_path), random.Random(7), lines(10_000, seed=7)
+    expected = uninterrupted(all_lines)  # before the forks: what is compiled here need not be there
+
+    def writes() -> Iterator[None]:
+        yield from sensor.writes(all_lines, chance)
+        sensor.rotate(chance)
+
+    killed(sensor, all_lines, writes(), expected)
+
+
+class ByRedis(Sensor):
+    """The same, told through Redis as Suricata does: a list that it pushes to, or a stream."""
+
+    def __init__(self, folder: Path, port: int, kind: str) -> None:
+        super().__init__(folder)
+        self._login, self._kind, self._port = Login(f"redis://127.0.0.1:{port}", lambda: None), kind, port
+
+    def feed(self) -> Feed:
+        return ListFeed("suricata", self._login) if self._kind == "list" else StreamFeed("suricata", self._login)
+
+    def pushes(self, all_lines: list[bytes]) -> Iterator[None]:
+        import redis
+
+        with redis.Redis(port=self._port) as client:
+            for start in range(0, len(all_lines), 8):
+                pipe = client.pipeline()
+                for line in all_lines[start : start + 8]:
+                    record = line.rstrip(b"\n")
+                    if self._kind == "list":
+                        pipe.lpush("suricata", record)
+                    else:
+                        pipe.xadd("suricata", {"eve": record})
+                pipe.execute()
+                yield
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize("kind", ["list", "stream"])
+def test_killed_while_redis_is_pushed_to_it_loses_and_repeats_nothing(tmp_path: Path, kind: str) -> None:
+    pytest.importorskip("redis")
+    all_lines = lines(10_000, seed=8)
+    expected, port = uninterrupted(all_lines), free_port()
+    (tmp_path / "redis").mkdir()
+    with serving(tmp_path / "redis", port):
+        sensor = ByRedis(tmp_path, port, kind)
+        killed(sensor, all_lines, sensor.pushes(all_lines), expected)
+
+
+@pytest.fixture
 def sensor(tmp_path: Path) -> Sensor:
     return Sensor(tmp_path)
 
@@ -202,8 +254,9 @@ def sensor(tmp_path: Path) -> Sensor:
 def settles(service: Service) -> None:
     """All that is there is read, and what there is to say is kept."""
     idle = 0
-    while idle < 20:
+    while idle < 100:
         idle = 0 if service.turn() else idle + 1
+        time.sleep(0 if idle < 10 else 0.005)
 
 
 def test_what_is_under_way_survives_a_reload_of_the_settings(sensor: Sensor) -> None:
