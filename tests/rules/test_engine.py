@@ -223,7 +223,8 @@ def test_a_rejection_reads_as_a_line() -> None:
         (b"\xd4\xc3\xb2\xa1" + bytes(20) + bytes(60), False),
         (b"\x0a\x0d\x0d\x0a\x1c\x00\x00\x00\x4d\x3c\x2b\x1a" + bytes(16), True),
         (b"\x0a\x0d\x0d\x0a\x1c\x00\x00\x00\x4d\x3c\x2b\x1a" + bytes(16) + b"\x06\x00\x00\x00\x20\x00\x00\x00", False),
-        (b"", True),
+        (b"", False),
+        (b"no capture", False),
     ],
 )
 def test_a_capture_without_a_packet_is_refused_before_an_engine_waits_for_one(

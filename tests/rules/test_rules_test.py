@@ -84,6 +84,7 @@ def test_a_rule_that_is_refused_is_located_and_the_other_cases_run(folder: Path,
         "pass   lookups",
         "error  other",
         f"       {other}/case.yaml:2: sid 1900004: expected 1 alert, got 0",
+        f"         sid 1900004: not loaded: unknown rule keyword 'no.such'. ({other}/a.rules:4)",
         f"rule   {other}/a.rules:4: sid 1900004: not accepted: unknown rule keyword 'no.such'.",
         "1 pass, 1 error, 1 rule not accepted",
     ]

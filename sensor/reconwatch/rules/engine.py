@@ -54,6 +54,7 @@ _SID = re.compile(r"\bsid\s*:\s*(\d+)")
 
 
 _PCAP_HEADER = 24
+_PCAP = frozenset({b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d"})
 _PCAPNG = b"\x0a\x0d\x0d\x0a"
 _PACKET_BLOCKS = frozenset({2, 3, 6})
 """Packet, Simple Packet and Enhanced Packet Block."""
@@ -230,7 +231,7 @@ def is_empty(capture: Path) -> bool:
     with capture.open("rb") as file:
         head = file.read(_HEADERS)
     if head[:4] != _PCAPNG:
-        return len(head) <= _PCAP_HEADER
+        return len(head) == _PCAP_HEADER and head[:4] in _PCAP
     order: Literal["little", "big"] = "little" if head[8:12] == b"\x4d\x3c\x2b\x1a" else "big"
     at = 0
     while at + 8 <= len(head):
