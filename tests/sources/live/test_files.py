@@ -383,3 +383,10 @@ def test_what_is_no_mark_is_refused(follow: Following) -> None:
     for wrong in (b"", b"nonsense", b"\x93\xa5redis\x01\x80"):
         with pytest.raises(ValueError, match="mark"):
             service.feed.resume(wrong)
+
+
+def test_an_empty_file_is_one_and_not_told_to_be_missing(log: Path, follow: Following) -> None:
+    log.touch()
+    service = follow()
+    assert service.takes() == []
+    assert service.told == []

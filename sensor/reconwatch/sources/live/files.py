@@ -115,7 +115,7 @@ class FilesFeed:
         self._roll.scan(now)
         self._tell_cuts()
         for pattern in self._live:
-            if self._roll.streams:
+            if self._roll.streams or self._roll.sees_live:
                 self._troubles.heals(pattern, _ABSENT)
             elif not self._roll.finished:
                 advice = "is the path right? it is looked for every second"

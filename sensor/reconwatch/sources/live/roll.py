@@ -49,6 +49,11 @@ class Roll:
         self._generation = 0
         """Raised when a stream is lost or finished: what was a copy of it may be needed now."""
 
+    @property
+    def sees_live(self) -> bool:
+        """Whether a file lies under a live name, be it empty."""
+        return any(each.live for each in self._found_last.values())
+
     def scan(self, now: float) -> None:
         """Look at all files there are."""
         missed = [each for each in self.streams if each.lost]
