@@ -389,4 +389,4 @@ def test_an_empty_file_is_one_and_not_told_to_be_missing(log: Path, follow: Foll
     log.touch()
     service = follow()
     assert service.takes() == []
-    assert service.told == []
+    assert service.problems == []
