@@ -212,6 +212,9 @@ class _Metered(io.RawIOBase):
         self._tell(count or 0)
         return count or 0
 
+    def fileno(self) -> int:
+        return self._raw.fileno()  # `Blocks` asks how much will come
+
     def seekable(self) -> bool:
         return self._raw.seekable()
 
