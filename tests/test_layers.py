@@ -33,6 +33,7 @@ ROOMS = [
     {"windows", "touched"},
     {"exposure"},
     {"detectors"},
+    {"doors"},
     {"partitioned"},
     {"desk"},
     {"sinks"},

@@ -128,20 +128,30 @@ class Interest(msgspec.Struct, frozen=True):
 
 
 class Passed(Enum):
-    """Stands where an event would, had it been needed (see `Passerby`)."""
+    """Stands where an event would, had it been needed (see `Door`)."""
 
     BY = "by"
 
 
-class Passerby(Protocol):
-    """Takes a connection to one of the networks of interest before an event is made of it: they come by the million."""
+class Door(Protocol):
+    """Takes connections to one port of ours that went alike, before events are made of them: there are millions."""
+
+    def __call__(self, ts: float, client: str, client_port: int | None, uid: str | None) -> bool:
+        """Whether that is all there is to one of them, so that no event is needed.
+
+        Arguments as the fields of `Connection`; but it may be that `client` is no address, and then an event is needed.
+        """
+        ...
+
+
+class Doors(Protocol):
+    """Knows the doors of the networks of interest."""
 
     def __call__(
-        self, ts: float, client: str, client_port: int | None, server: str, server_port: int | None,
-        proto: Literal["tcp", "udp"], opening: bool | None, answered: bool | None, established: bool | None,
-        spoke: bool | None, source: str, uid: str | None,
-    ) -> bool:  # fmt: skip
-        """Whether that is all there is to it, so that no event is needed. The fields of `Connection`, in that order."""
+        self, server: str, server_port: int | None, proto: Literal["tcp", "udp"], opening: bool | None,
+        answered: bool | None, established: bool | None, spoke: bool | None, source: str,
+    ) -> Door | None:  # fmt: skip
+        """The door for such connections (the fields of `Connection`); None if an event is needed of each of them."""
         ...
 
 
@@ -216,7 +226,7 @@ class Lookout:
         """Addresses that were let go since answers gave them to a crowd of other names: they speak for none."""
         self.met: Met | None = None
         """What was met by address, if that is noted."""
-        self.passerby: Passerby | None = None
+        self.doors: Doors | None = None
         """Asked first, of what comes to the networks; only where whoever asks also gets the events."""
         self._others: dict[str, int] = {}
         self._taught: set[str] = set()
@@ -248,7 +258,7 @@ class Lookout:
         begun._others = dict(learned.others)
         begun._taught, begun._counted = set(), Counter()
         begun.met = Met() if noting else None
-        begun.passerby = None
+        begun.doors = None
         return begun
 
     @property

@@ -131,7 +131,7 @@ class Live:
         unit = Unit((Part(number, chunk.name, chunk.capture, 0.0),))
         for event in Reader(self._lookout, funnel=True, progress=lambda done: None).one(Task(unit), {number: account}):
             self._take(event, None)
-        self._lookout.passerby = None
+        self._lookout.doors = None
         self._holds |= account.holds
         self._forget(chunk.stream)
 

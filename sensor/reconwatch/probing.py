@@ -135,9 +135,9 @@ class Probing:
         """Whether somebody outside did what came to us. `known`: see `knows`, of the client."""
         return not (known and self._site.is_inside(event.client))
 
-    def is_strangers(self, client: str, server: str) -> bool:
-        """Whether a connection came to us from somebody of whom nothing is known, and touched no bait."""
-        return self._site.owns(server) and server not in self._baits.addresses and not self._special.holds(client)
+    def is_open(self, server: str) -> bool:
+        """Whether an address is ours and no bait, so that a stranger's connection to it says no more than others."""
+        return self._site.owns(server) and server not in self._baits.addresses
 
     def contact(
         self, proto: str, client_port: int | None, server_port: int | None,

@@ -206,21 +206,30 @@ class Contacts:
         probing: bool, answered: bool, told: Any,
     ) -> None:  # fmt: skip
         """Take one contact. `probing`: it was no conversation; `told` is what `words` are made of."""
-        start = ts // DAY * DAY
-        day = self._days.get(start)
-        if day is None:
-            day = self._days[start] = Day(start)
+        self.take(ts, client, self.number(server, proto, port), probing, answered, told)
+
+    def number(self, server: str, proto: str, port: int | None) -> int:
+        """The number of contacts with a port of one of our addresses: the same as long as this lives."""
         address = self._numbers.get(server)
         if address is None:
             address = self._numbers[server] = len(self.addresses)
             self.addresses.append(server)
-        number = address << 18 | PROTOCOLS[proto] << 16 | (port or 0)
-        if answered:
+        return address << 18 | PROTOCOLS[proto] << 16 | (port or 0)
+
+    def take(self, ts: float, client: str, number: int, probing: bool, answered: bool, told: Any) -> None:
+        """Take one contact, as `add`."""
+        start = ts // DAY * DAY
+        day = self._days.get(start)
+        if day is None:
+            day = self._days[start] = Day(start)
+        address = number >> 18
+        if answered and number not in day.open:
             day.answering.add(address)
             if len(day.open) < MOST_CONTACTS:  # a trap answers at every port
                 day.open.add(number)
         if not probing and day.crowd is not None and day.crowd.passes(client, address) and client not in day.sources:
             return
+        server = self.addresses[address]
         key = network_of(client) if ":" in client else client
         seen = day.sources.get(key)
         if seen is None:
