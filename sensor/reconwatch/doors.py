@@ -27,10 +27,9 @@ class Doors:
         )
         if contact is None:
             return False
-        told = (
-            event.source, event.uid, event.proto, event.server_port, event.answered, event.established, event.spoke
-        )  # fmt: skip
-        self._contacts.add(event.ts, event.client, event.server, event.proto, event.server_port, *contact, told)
+        alike = event.source, event.proto, event.server_port, event.answered, event.established, event.spoke
+        number = self._contacts.number(event.server, event.proto, event.server_port)
+        self._contacts.take(event.ts, event.client, number, *contact, (event.uid, alike))
         return True
 
     def __call__(
@@ -40,10 +39,11 @@ class Doors:
         """See `interest.Doors`. What a door does is what `Assembly.way` does with a stranger's event."""
         if not self._probing.is_open(server):
             return None
-        is_known, is_listed, contact_of = self._probing.knows, self._is_listed, self._probing.contact
+        is_known, is_listed, contact_of = self._probing.special.holds, self._is_listed, self._probing.contact
         contacts, take = self._contacts, self._contacts.take
         contact = contact_of(proto, None, server_port, opening, answered, spoke)
         by_client_port = proto == "udp"
+        alike = source, proto, server_port, answered, established, spoke
         number: int | None = None
 
         def door(ts: float, client: str, client_port: int | None, uid: str | None) -> bool:
@@ -58,10 +58,7 @@ class Doors:
             if number is None:  # not before: addresses are numbered as they come
                 number = contacts.number(server, proto, server_port)
             probing, replied = judged
-            take(
-                ts, client, number, probing, replied,
-                (source, uid, proto, server_port, answered, established, spoke),
-            )  # fmt: skip
+            take(ts, client, number, probing, replied, (uid, alike))
             return True
 
         return door

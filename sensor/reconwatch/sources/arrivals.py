@@ -7,7 +7,7 @@ when. So what a record says of the rest is worked out once for all records that 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from reconwatch.events import Connection
 from reconwatch.interest import Door, Doors, Passed
@@ -22,39 +22,40 @@ Facts = Mapping[str, Any]
 Key = TypeVar("Key", bound=Hashable)
 
 
-class Arrival:
-    """What is the same of connections that are alike."""
+class Arrival(Protocol):
+    """Makes events of connections that are alike."""
 
-    __slots__ = ("_door", "_facts", "_position")
-
-    def __init__(self, facts: Facts, position: int, doors: Doors | None) -> None:
-        """`position`: that of the input. `doors`: see `Lookout.doors`."""
-        self._facts = facts
-        self._position = position
-        told = facts.get
-        self._door: Door | None = None
-        if doors is not None and facts["proto"] != "icmp":
-            self._door = doors(
-                facts["server"], told("server_port"), facts["proto"],
-                told("opening"), told("answered"), told("established"), told("spoke"), facts["source"],
-            )  # fmt: skip
-
-    def of(self, ts: float, client: str, client_port: int | None, uid: str | None) -> Connection | Passed | None:
+    def __call__(
+        self, ts: float, client: str, client_port: int | None, uid: str | None
+    ) -> Connection | Passed | None:  # fmt: skip
         """The event of one, or that a passer-by needs none; None for what has to be read with care."""
+        ...
+
+
+def _arrival(facts: Facts, position: int, doors: Doors | None) -> Arrival:
+    """`position`: that of the input. `doors`: see `Lookout.doors`."""
+    door: Door | None = None
+    if doors is not None:
+        told = facts.get
+        door = doors(
+            facts["server"], told("server_port"), facts["proto"],
+            told("opening"), told("answered"), told("established"), told("spoke"), facts["source"],
+        )  # fmt: skip
+    passed_by = Passed.BY
+
+    def arrive(ts: float, client: str, client_port: int | None, uid: str | None) -> Connection | Passed | None:
         if not 0 <= ts < LAST_TIME:
             return None
-        known = client if ":" not in client else canonical(client)
+        if ":" in client:
+            client = canonical(client) or ""
+        if door is not None and door(ts, client, client_port, uid):
+            return passed_by
+        known = canonical(client)
         if known is None:
             return None
-        door = self._door
-        if door is not None and door(ts, known, client_port, uid):
-            return Passed.BY
-        known = canonical(known)
-        if known is None:
-            return None
-        return Connection(
-            ts=ts, client=known, client_port=client_port, uid=uid, input=self._position, **self._facts
-        )  # fmt: skip
+        return Connection(ts=ts, client=known, client_port=client_port, uid=uid, input=position, **facts)
+
+    return arrive
 
 
 class Arrivals(dict[Key, Arrival | None]):
@@ -70,5 +71,5 @@ class Arrivals(dict[Key, Arrival | None]):
         facts = self._facts(key)
         if len(self) >= MOST_ALIKE:
             self.clear()
-        arrival = self[key] = None if facts is None else Arrival(facts, self._position, self._doors)
+        arrival = self[key] = None if facts is None else _arrival(facts, self._position, self._doors)
         return arrival

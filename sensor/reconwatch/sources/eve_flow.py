@@ -80,7 +80,7 @@ def flow_reading(position: int, doors: Doors | None) -> Callable[[bytes], Connec
         if arrival is None or ts is None:
             return None
         uid = None if record.flow_id is None else str(record.flow_id)
-        return arrival.of(ts, record.src_ip, record.src_port, uid)
+        return arrival(ts, record.src_ip, record.src_port, uid)
 
     return read
 

@@ -118,7 +118,7 @@ class TsvConnections:
                 arrival = arrivals[pick_alike(values)]
                 if arrival is None or uid == empty or len(port) > LONGEST_PORT:
                     return None
-                return arrival.of(float(ts), client, int(port), uid if uid != unset else None)
+                return arrival(float(ts), client, int(port), uid if uid != unset else None)
             except ValueError:
                 return None
 
@@ -169,6 +169,6 @@ def json_reading(position: int, doors: Doors | None) -> Reading:
         arrival = arrivals[row.resp_h, row.resp_p, row.proto, row.service, row.conn_state, row.history]
         if arrival is None or row.orig_h is None:
             return None
-        return arrival.of(row.ts, row.orig_h, row.orig_p, row.uid)
+        return arrival(row.ts, row.orig_h, row.orig_p, row.uid)
 
     return read
