@@ -7,12 +7,12 @@ from typing import Literal
 
 from reconwatch.detectors.contacts import Contacts
 from reconwatch.events import Connection
-from reconwatch.interest import Door
+from reconwatch.passing import Door
 from reconwatch.probing import Probing
 
 
 class Doors:
-    """Gives the door for connections of a kind; see `interest.Doors`. Also counts what comes as an event."""
+    """Gives the door for connections of a kind; see `passing.Doors`. Also counts what comes as an event."""
 
     def __init__(self, probing: Probing, contacts: Contacts, is_listed: Callable[[str], bool] | None) -> None:
         """`is_listed`: whether intelligence knows an address."""
@@ -36,7 +36,7 @@ class Doors:
         self, server: str, server_port: int | None, proto: Literal["tcp", "udp"], opening: bool | None,
         answered: bool | None, established: bool | None, spoke: bool | None, source: str,
     ) -> Door | None:  # fmt: skip
-        """See `interest.Doors`. What a door does is what `Assembly.way` does with a stranger's event."""
+        """See `passing.Doors`. What a door does is what `Assembly.way` does with a stranger's event."""
         if not self._probing.is_open(server):
             return None
         is_known, is_listed, contact_of = self._probing.special.holds, self._is_listed, self._probing.contact

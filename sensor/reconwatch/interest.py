@@ -10,14 +10,14 @@ import copy
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from enum import Enum
 from functools import lru_cache
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Protocol, Self
 from urllib.parse import unquote
 
 import msgspec
 
 from reconwatch.events import Connection, DnsAnswer, DnsQuery, Event, Hello, HttpRequest, WhoisQuery
+from reconwatch.passing import Doors
 
 MASK = "***"
 
@@ -125,34 +125,6 @@ class Interest(msgspec.Struct, frozen=True):
             secret_paths=self.secret_paths | other.secret_paths,
             marks=self.marks or other.marks,
         )
-
-
-class Passed(Enum):
-    """Stands where an event would, had it been needed (see `Door`)."""
-
-    BY = "by"
-
-
-class Door(Protocol):
-    """Takes connections to one port of ours that went alike, before events are made of them: there are millions."""
-
-    def __call__(self, ts: float, client: str, client_port: int | None, uid: str | None) -> bool:
-        """Whether that is all there is to one of them, so that no event is needed.
-
-        Arguments as the fields of `Connection`; but it may be that `client` is no address, and then an event is needed.
-        """
-        ...
-
-
-class Doors(Protocol):
-    """Knows the doors of the networks of interest."""
-
-    def __call__(
-        self, server: str, server_port: int | None, proto: Literal["tcp", "udp"], opening: bool | None,
-        answered: bool | None, established: bool | None, spoke: bool | None, source: str,
-    ) -> Door | None:  # fmt: skip
-        """The door for such connections (the fields of `Connection`); None if an event is needed of each of them."""
-        ...
 
 
 class Learned(msgspec.Struct, frozen=True):

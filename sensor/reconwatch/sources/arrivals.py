@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from reconwatch.events import Connection
-from reconwatch.interest import Door, Doors, Passed
+from reconwatch.passing import Door, Doors, Passed
 from reconwatch.sources.spelling import LAST_TIME, canonical
 
 MOST_ALIKE = 8_192

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from reconwatch.events import AnyEvent, Certificate, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, Presented
-from reconwatch.interest import Lookout, Passed
+from reconwatch.interest import Lookout
+from reconwatch.passing import Passed
 from reconwatch.sources.certificates import authority, common_name, host_names, serial
 from reconwatch.sources.dns_codes import PTR, pointed, rcode_number, type_number
 from reconwatch.sources.eve_flow import flow_reading, service, tcp_facts, udp_facts

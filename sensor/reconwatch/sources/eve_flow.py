@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from reconwatch.events import Connection
-from reconwatch.interest import Doors, Passed
+from reconwatch.passing import Doors, Passed
 from reconwatch.sources.arrivals import Arrivals, Facts
 from reconwatch.sources.eve_record import Flow, Tcp
 from reconwatch.sources.spelling import canonical, epoch

@@ -13,7 +13,8 @@ from typing import BinaryIO
 
 from reconwatch.account import Account, Warn
 from reconwatch.events import AnyEvent
-from reconwatch.interest import Doors, Learned, Lookout
+from reconwatch.interest import Learned, Lookout
+from reconwatch.passing import Doors
 from reconwatch.sources.dialect import LAST
 from reconwatch.sources.hindsight import Again, Judge, Outcome
 from reconwatch.sources.lines import WHOLE_EVERY

@@ -16,7 +16,8 @@ import msgspec
 
 from reconwatch.account import Account
 from reconwatch.events import AnyEvent
-from reconwatch.interest import Doors, Learned, Lookout
+from reconwatch.interest import Learned, Lookout
+from reconwatch.passing import Doors
 from reconwatch.sources.dialect import Dialect
 from reconwatch.sources.hindsight import Again, Hindsight, Outcome
 from reconwatch.sources.opener import open_content, source_of

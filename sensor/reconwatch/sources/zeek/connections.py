@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from reconwatch.events import Connection
-from reconwatch.interest import Doors, Passed
+from reconwatch.passing import Doors, Passed
 from reconwatch.sources.arrivals import Arrivals, Facts
 from reconwatch.sources.sieve import LONGEST_PORT
 from reconwatch.sources.spelling import canonical

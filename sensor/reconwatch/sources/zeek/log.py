@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from reconwatch.events import AnyEvent
-from reconwatch.interest import Passed
+from reconwatch.passing import Passed
 from reconwatch.sources.jsonlines import NotJsonError, decoded, suspects
 from reconwatch.sources.lines import Block, Blocks
 from reconwatch.sources.sieve import EveryLine, Layout, Sifting, sieve_for
