@@ -470,7 +470,7 @@ def test_one_input_is_read_by_one_process(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_scan_by_strangers_is_told_alike_by_who_asks_before_events_are_made_and_by_workers(tmp_path: Path) -> None:
-    """Only the reading of the run's own process asks the detectors of scans before it makes events (`Passerby`)."""
+    """Only the reading of the run's own process asks the detectors of scans before it makes events (`Doors`)."""
     rows = [
         [f"ts={1795493735 + n}", f"uid=C{n}", "id.orig_h=192.0.2.66", f"id.orig_p={40000 + n}", "proto=tcp",
          f"id.resp_h=203.0.113.{10 + n % 20}", "id.resp_p=22", "conn_state=S0", "history=S"]

@@ -22,6 +22,7 @@ from reconwatch.catalog import Catalog
 from reconwatch.live import Live
 from reconwatch.notices import Notice
 from reconwatch.service import Service
+from reconwatch.snapshot import VERSION
 from reconwatch.sources.live import Chunk, Feed
 from reconwatch.sources.live.files import FilesFeed
 from reconwatch.sources.live.redis_feed import Login
@@ -331,10 +332,11 @@ def test_a_state_of_another_version_is_told_and_reading_goes_on_where_it_ended(s
         settles(service)
         assert service.counts.bytes == 0
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("reconwatch.snapshot.VERSION", 2)
+        patch.setattr("reconwatch.snapshot.VERSION", VERSION + 1)
         with sensor.service(say=said.append) as service:
             settles(service)
             assert service.counts.bytes == 0
     assert said == [
-        "the state of the last run is not gone on with: it is of version 1, this is 2; reading goes on where it ended"
+        f"the state of the last run is not gone on with: it is of version {VERSION}, this is {VERSION + 1}; reading goes on where"
+        " it ended"
     ]

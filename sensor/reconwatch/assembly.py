@@ -17,6 +17,7 @@ from reconwatch.detectors.corroborating import corroborated
 from reconwatch.detectors.joining import Joining
 from reconwatch.detectors.runner import Runner
 from reconwatch.detectors.scans import Scans
+from reconwatch.doors import Doors
 from reconwatch.events import AnyEvent, Certificate, Connection, DnsAnswer, Presented
 from reconwatch.interest import Interest
 from reconwatch.meet import Meet
@@ -56,6 +57,7 @@ class Assembly:
         self.meet = Meet(self.watched, site.roles_of, site.is_inside)
         self.probing = Probing(site, self.world, intelligence.touched if intelligence else lambda event: ())
         self.contacts = Contacts(contact_words, sum(network.num_addresses for network in site.owned.ranges))
+        self.doors = Doors(self.probing, self.contacts, intelligence.has_address if intelligence else None)
         self.scans = Scans(self.contacts, self.probing.actor, site.owned_range, self.probing.crawls, site.thresholds)
         self.lookups = Runner(
             detectors(site.thresholds, lambda used, order: _named(self.world.likely_tools(used, order)))
@@ -129,26 +131,9 @@ class Assembly:
 
     def _contact(self, event: Connection, known: bool) -> bool:
         """Count a connection from outside among the contacts; whether there is more to it."""
-        counted = self.count(
-            event.ts, event.client, event.client_port, event.server, event.server_port, event.proto,
-            event.opening, event.answered, event.established, event.spoke, event.source, event.uid,
-        )  # fmt: skip
-        if not counted:
+        if not self.doors.count(event):
             return self.probing.touches_bait(event)
         return self.is_listed(event) or self.probing.says_more(event, known)
-
-    def count(
-        self, ts: float, client: str, client_port: int | None, server: str, server_port: int | None, proto: str,
-        opening: bool | None, answered: bool | None, established: bool | None, spoke: bool | None, source: str,
-        uid: str | None,
-    ) -> bool:  # fmt: skip
-        """Whether a connection from outside is a contact; then it is counted."""
-        contact = self.probing.contact(proto, client_port, server_port, opening, answered, spoke)
-        if contact is None:
-            return False
-        told = (source, uid, proto, server_port, answered, established, spoke)
-        self.contacts.add(ts, client, server, proto, server_port, *contact, told)
-        return True
 
     def published(self, event: Certificate) -> Publication | None:
         """What a certificate says of us; our names that it makes known are noted, each with the first time."""

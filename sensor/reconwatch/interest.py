@@ -10,14 +10,14 @@ import copy
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from enum import Enum
 from functools import lru_cache
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Protocol, Self
 from urllib.parse import unquote
 
 import msgspec
 
 from reconwatch.events import Connection, DnsAnswer, DnsQuery, Event, Hello, HttpRequest, WhoisQuery
+from reconwatch.passing import Doors
 
 MASK = "***"
 
@@ -127,24 +127,6 @@ class Interest(msgspec.Struct, frozen=True):
         )
 
 
-class Passed(Enum):
-    """Stands where an event would, had it been needed (see `Passerby`)."""
-
-    BY = "by"
-
-
-class Passerby(Protocol):
-    """Takes a connection to one of the networks of interest before an event is made of it: they come by the million."""
-
-    def __call__(
-        self, ts: float, client: str, client_port: int | None, server: str, server_port: int | None,
-        proto: Literal["tcp", "udp"], opening: bool | None, answered: bool | None, established: bool | None,
-        spoke: bool | None, source: str, uid: str | None,
-    ) -> bool:  # fmt: skip
-        """Whether that is all there is to it, so that no event is needed. The fields of `Connection`, in that order."""
-        ...
-
-
 class Learned(msgspec.Struct, frozen=True):
     """What answers have taught of addresses: in one reading, or in all readings before one."""
 
@@ -216,7 +198,7 @@ class Lookout:
         """Addresses that were let go since answers gave them to a crowd of other names: they speak for none."""
         self.met: Met | None = None
         """What was met by address, if that is noted."""
-        self.passerby: Passerby | None = None
+        self.doors: Doors | None = None
         """Asked first, of what comes to the networks; only where whoever asks also gets the events."""
         self._others: dict[str, int] = {}
         self._taught: set[str] = set()
@@ -248,7 +230,7 @@ class Lookout:
         begun._others = dict(learned.others)
         begun._taught, begun._counted = set(), Counter()
         begun.met = Met() if noting else None
-        begun.passerby = None
+        begun.doors = None
         return begun
 
     @property

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO
 
 from reconwatch.account import Account, Warn
 from reconwatch.assembly import Assembly, Way
@@ -97,7 +97,7 @@ class Replay:
     def _events(self) -> Generator[AnyEvent, None, None]:
         shared = Inputs(
             Lookout(self._rooms.interest), self.funnel, self.warn, self.progress, self.jobs, self.worth_workers,
-            declared=self._rooms.declared, passerby=self._passes,
+            declared=self._rooms.declared, doors=self._rooms.doors,
         )  # fmt: skip
         return read_inputs(self.inputs, shared, self.accounts)
 
@@ -116,21 +116,6 @@ class Replay:
             yield from self._rooms.lookups.advance(sighting.ts)
             yield from self._rooms.lookups.observe(sighting)
         yield from self._rooms.lookups.close()
-
-    def _passes(
-        self, ts: float, client: str, client_port: int | None, server: str, server_port: int | None,
-        proto: Literal["tcp", "udp"], opening: bool | None, answered: bool | None, established: bool | None,
-        spoke: bool | None, source: str, uid: str | None,
-    ) -> bool:  # fmt: skip
-        """See `Passerby`: what `notices` does with a stranger's connection."""
-        if not self._rooms.probing.is_strangers(client, server):
-            return False
-        if self.intelligence is not None and self.intelligence.has_address(client):
-            return False
-        self._rooms.count(
-            ts, client, client_port, server, server_port, proto, opening, answered, established, spoke, source, uid
-        )
-        return True
 
     def _publications(self, certificates: Iterable[AnyEvent]) -> Iterator[Finding]:
         """What certificates say of us; see `Assembly.published`."""

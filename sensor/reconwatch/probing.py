@@ -6,13 +6,10 @@ A probe is a single event: what belongs together is for the detectors to say, fo
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, lru_cache
-from ipaddress import ip_address, ip_network
-from itertools import chain
-from socket import AF_INET, AF_INET6, inet_pton
+from ipaddress import ip_network
 from typing import Any, Literal
 
 from msgspec import structs
@@ -36,8 +33,9 @@ from reconwatch.sightings import (
     Sought,
     Target,
 )
-from reconwatch.site import Canary, Network, Site
+from reconwatch.site import Canary, Site
 from reconwatch.sources.spelling import canonical
+from reconwatch.special import Special
 from reconwatch.targets import unreversed
 from reconwatch.visits import Witnessed
 from reconwatch.witnesses import Witnesses
@@ -118,14 +116,17 @@ class Probing:
         return self._witnesses.merged
 
     @cached_property
-    def _special(self) -> Special:
-        """Made when somebody first comes: 30,000 ranges of crawlers take 50 ms."""
+    def special(self) -> Special:
+        """The addresses of which there may be anything to know.
+
+        Made when somebody first comes: 30,000 ranges of crawlers take 50 ms.
+        """
         site = self._site
         return Special([*site.inside, *site.owned.ranges], self._world.ranges(), baits=self._baits.addresses)
 
     def knows(self, ip: str) -> bool:
         """Whether there may be anything to know of an address: nearly all who come are strangers."""
-        return self._special.holds(ip)
+        return self.special.holds(ip)
 
     def comes_to_us(self, event: AnyEvent) -> bool:
         """Whether it was done to an address of ours."""
@@ -135,9 +136,9 @@ class Probing:
         """Whether somebody outside did what came to us. `known`: see `knows`, of the client."""
         return not (known and self._site.is_inside(event.client))
 
-    def is_strangers(self, client: str, server: str) -> bool:
-        """Whether a connection came to us from somebody of whom nothing is known, and touched no bait."""
-        return self._site.owns(server) and server not in self._baits.addresses and not self._special.holds(client)
+    def is_open(self, server: str) -> bool:
+        """Whether an address is ours and no bait, so that a stranger's connection to it says no more than others."""
+        return self._site.owns(server) and server not in self._baits.addresses
 
     def contact(
         self, proto: str, client_port: int | None, server_port: int | None,
@@ -397,45 +398,6 @@ class Baits:
                 yield bait
 
 
-class Special:
-    """Networks and addresses of which anything is known; nearly all who come lie in none.
-
-    They come by the million, each once, so a miss must be cheap (0.4 us): no tree, no cache.
-    """
-
-    def __init__(
-        self, networks: Iterable[Network], ranges: Iterable[tuple[bytes, bytes]], baits: Iterable[str]
-    ) -> None:
-        spans = [(network[0].packed, network[-1].packed) for network in networks]
-        spans += [(packed, packed) for packed in (ip_address(bait).packed for bait in baits)]
-        self._spans = {size: _joined(spans, ranges, size) for size in (4, 16)}
-
-    def holds(self, ip: str) -> bool:
-        """Whether an address lies in one of them. True for what is no address."""
-        try:
-            packed = inet_pton(AF_INET6, ip) if ":" in ip else inet_pton(AF_INET, ip)
-        except (OSError, ValueError):
-            return True
-        firsts, lasts = self._spans[len(packed)]
-        at = bisect_right(firsts, packed) - 1
-        return at >= 0 and packed <= lasts[at]
-
-
-def _joined(
-    spans: Iterable[tuple[bytes, bytes]], ranges: Iterable[tuple[bytes, bytes]], size: int
-) -> tuple[list[bytes], list[bytes]]:
-    """The spans of one address family without overlaps, in order: first addresses, and last ones."""
-    firsts: list[bytes] = []
-    lasts: list[bytes] = []
-    for first, last in sorted(span for span in chain(spans, ranges) if len(span[0]) == size):
-        if lasts and first <= lasts[-1]:
-            lasts[-1] = max(last, lasts[-1])
-        else:
-            firsts.append(first)
-            lasts.append(last)
-    return firsts, lasts
-
-
 def _facts(event: AnyEvent) -> dict[str, Any]:
     """What a kind of event tells beside ends and names; fields of `Probe`."""
     match event:
@@ -471,13 +433,13 @@ def _evidence(event: AnyEvent) -> Evidence:
     )  # fmt: skip
 
 
-Told = tuple[str, str | None, str, int | None, bool | None, bool | None, bool | None]
-"""(source, uid, proto, server_port, answered, established, spoke) of a `Connection`."""
+Told = tuple[str | None, tuple[str, str, int | None, bool | None, bool | None, bool | None]]
+"""(uid, (source, proto, server_port, answered, established, spoke)) of a `Connection`: much is alike."""
 
 
 def contact_words(told: Told) -> tuple[str, str | None, str]:
     """A connection as evidence: (source, uid, detail)."""
-    source, uid, proto, port, answered, established, spoke = told
+    uid, (source, proto, port, answered, established, spoke) = told
     return source, uid, connection_detail(proto, port, answered, established, spoke)
 
 

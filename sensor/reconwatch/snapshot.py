@@ -12,7 +12,7 @@ import pickle
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of what is kept, in all classes together: another one's state is not restored, its marks are."""
 
 ALLOWED: Final = {

@@ -49,7 +49,7 @@ def scans(
     )
     for number, (after, client, server, port, proto, probing) in enumerate(steps):
         answered = not probing or server in answering
-        contacts.add(NOON + after, client, server, proto, port, probing, answered, number)
+        contacts.take(NOON + after, client, contacts.number(server, proto, port), probing, answered, number)
     return sorted(
         judge.findings(),
         key=lambda finding: (finding.note, finding.actor.ip, [target.place for target in finding.targets[:1]]),

@@ -12,6 +12,7 @@ from tests.sources.test_eve import read as read_eve
 from tests.sources.test_zeek import CONNECTION, read, tsv
 
 from reconwatch.interest import Interest, Lookout
+from reconwatch.sources.spelling import canonical
 from reconwatch.sources.zeek.connections import TsvConnections
 
 EVERYTHING = frozenset({"0.0.0.0/0", "::/0"})
@@ -39,9 +40,9 @@ def both(reader, *content, funnel=True, **how):
     seeking = Lookout(Interest(networks=EVERYTHING))
     events, account, told = reader(*content, funnel=funnel, lookout=seeking, **how)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(TsvConnections, "read", lambda self, line, position, passerby: None)
-        patched.setattr("reconwatch.sources.zeek.log.read_json", lambda line, position, passerby: None)
-        patched.setattr("reconwatch.sources.eve.read_flow", lambda line, position, passerby: None)
+        patched.setattr(TsvConnections, "reading", lambda self, position, doors: lambda line: None)
+        patched.setattr("reconwatch.sources.zeek.log.json_reading", lambda position, doors: lambda line: None)
+        patched.setattr("reconwatch.sources.eve.flow_reading", lambda position, doors: lambda line: None)
         careful = reader(*content, funnel=funnel, lookout=seeking, **how)
     return (events, account.skipped, told), (careful[0], careful[1].skipped, careful[2])
 
@@ -80,16 +81,20 @@ def test_flow_records_tell_the_same_both_ways(data):
 
 
 FACTS = (
-    "ts", "client", "client_port", "server", "server_port", "proto", "opening", "answered", "established", "spoke",
-    "source", "uid",
+    "server", "server_port", "proto", "opening", "answered", "established", "spoke", "source",
+    "ts", "client", "client_port", "uid",
 )  # fmt: skip
 
 
 def passing(reader, *content, funnel=True, **how):
-    """(what a passer-by's taker was told, the events that were made all the same)."""
+    """(what the doors and those who take passers-by there were told, the events that were made all the same)."""
     told = []
+
+    def doors(*facts):
+        return lambda ts, client, *more: bool(canonical(client)) and told.append((*facts, ts, client, *more)) is None
+
     seeking = Lookout(Interest(networks=EVERYTHING))
-    seeking.passerby = lambda *facts: told.append(facts) is None
+    seeking.doors = doors
     events, account, _ = reader(*content, funnel=funnel, lookout=seeking, **how)
     assert account.events == len(told) + len(events)
     return told, events

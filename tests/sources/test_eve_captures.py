@@ -49,7 +49,9 @@ def same(event):
 def test_suricata_and_zeek_tell_the_same_of_one_capture(capture, engine):
     events = replay(capture, engine)
     assert events == replay(capture, engine, funnel=False)
-    eve, zeek = Counter(map(same, events)), Counter(map(same, replay(capture, "zeek-tsv")))
+    # x509.log says what a certificate is, and not who was shown it: Suricata has both in one record.
+    seen_by_zeek = [event for event in replay(capture, "zeek-tsv") if event.client]
+    eve, zeek = Counter(map(same, events)), Counter(map(same, seen_by_zeek))
     if capture == "modern":
         # Zeek logs nothing of HTTP/2 in clear text, and QUIC's hello in ssl.log as well.
         eve -= Counter(key for key in eve if key[0] == "http" and key[4] == 8080)

@@ -140,8 +140,8 @@ class Crowd:
     """
 
     def __init__(self) -> None:
-        self._last = array("I", bytes(4 * CROWD_SLOTS))
-        self._turns = bytearray(CROWD_SLOTS)
+        self._slots = array("I", bytes(4 * CROWD_SLOTS))
+        """The address last talked to, and in the lowest four bits how often it was another one than before."""
 
     def __reduce__(self) -> tuple[type[Crowd], tuple[()]]:
         """Slots are those of one process (`hash`): in another one passers-by are counted anew."""
@@ -149,12 +149,11 @@ class Crowd:
 
     def passes(self, client: str, address: int) -> bool:
         """Whether the source of a conversation with one of our addresses is a passer-by so far."""
-        slot = hash(client) & (CROWD_SLOTS - 1)
-        if self._last[slot] != address:
-            self._last[slot] = address
-            if self._turns[slot] < STAYS:
-                self._turns[slot] += 1
-        return self._turns[slot] < STAYS
+        place = hash(client) & (CROWD_SLOTS - 1)
+        slot = self._slots[place]
+        if slot >> 4 != address:
+            slot = self._slots[place] = address << 4 | min((slot & 0xF) + 1, STAYS)
+        return slot & 0xF < STAYS
 
 
 class Day:
@@ -201,26 +200,28 @@ class Contacts:
         self.uncounted = 0
         """Contacts of sources for which there was no room."""
 
-    def add(
-        self, ts: float, client: str, server: str, proto: str, port: int | None,
-        probing: bool, answered: bool, told: Any,
-    ) -> None:  # fmt: skip
-        """Take one contact. `probing`: it was no conversation; `told` is what `words` are made of."""
-        start = ts // DAY * DAY
-        day = self._days.get(start)
-        if day is None:
-            day = self._days[start] = Day(start)
+    def number(self, server: str, proto: str, port: int | None) -> int:
+        """The number of contacts with a port of one of our addresses: the same as long as this lives."""
         address = self._numbers.get(server)
         if address is None:
             address = self._numbers[server] = len(self.addresses)
             self.addresses.append(server)
-        number = address << 18 | PROTOCOLS[proto] << 16 | (port or 0)
-        if answered:
+        return address << 18 | PROTOCOLS[proto] << 16 | (port or 0)
+
+    def take(self, ts: float, client: str, number: int, probing: bool, answered: bool, told: Any) -> None:
+        """Take one contact, by its number. `probing`: it was no conversation; `told` is what `words` are made of."""
+        start = ts // DAY * DAY
+        day = self._days.get(start)
+        if day is None:
+            day = self._days[start] = Day(start)
+        address = number >> 18
+        if answered and number not in day.open:
             day.answering.add(address)
             if len(day.open) < MOST_CONTACTS:  # a trap answers at every port
                 day.open.add(number)
         if not probing and day.crowd is not None and day.crowd.passes(client, address) and client not in day.sources:
             return
+        server = self.addresses[address]
         key = network_of(client) if ":" in client else client
         seen = day.sources.get(key)
         if seen is None:

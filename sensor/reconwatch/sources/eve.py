@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from reconwatch.events import AnyEvent, Certificate, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, Presented
-from reconwatch.interest import Lookout, Passed
+from reconwatch.interest import Lookout
+from reconwatch.passing import Passed
 from reconwatch.sources.certificates import authority, common_name, host_names, serial
 from reconwatch.sources.dns_codes import PTR, pointed, rcode_number, type_number
-from reconwatch.sources.eve_flow import read_flow, service, tcp_facts, udp_facts
+from reconwatch.sources.eve_flow import flow_reading, service, tcp_facts, udp_facts
 from reconwatch.sources.eve_record import Dns, Http, Quic, Record, Resource, Tls
 from reconwatch.sources.jsonlines import NotJsonError, decoded, suspects
 from reconwatch.sources.lines import WHOLE_EVERY, Block, Blocks
@@ -84,37 +85,41 @@ class EveSource:
         self.blocks = Blocks(opening.stream, opening.account)
         self._account.dialect = "eve"
         self._sieve = sieve_for(opening.lookout, opening.account, Layout("eve"), funnel=opening.funnel)
+        self._read_flow = flow_reading(opening.input, opening.lookout.doors)
         self._translator = Translator(opening.lookout, opening.input)
         self._once = _Once()
         self._quic = _HiddenQuic()
 
     def __iter__(self) -> Iterator[AnyEvent]:
-        account, lookout, position = self._account, self._opening.lookout, self._opening.input
-        wants_connection, passerby = lookout.wants_connection, lookout.passerby
+        account, lookout = self._account, self._opening.lookout
+        read_flow, passed_by = self._read_flow, Passed.BY
         for number, block in enumerate(self.blocks):
             if number % WHOLE_EVERY == 0:
                 self._note_types(block)
-            done = block.start
+            done, passed = block.start, 0
             for start, end in self._sieve.lines(block):
                 if block.whole:
                     self._check(block, done, start)
                 done = end + 1
                 line = block.line(start, end)
-                connection = read_flow(line, position, passerby)
-                if connection is Passed.BY:
-                    account.events += 1
-                    account.holds.add("conn")
-                elif connection is None:
+                connection = read_flow(line)
+                if connection is passed_by:  # this way go millions
+                    passed += 1
+                    continue
+                if connection is None:
                     for told in self._read(block, start, line):
                         if lookout.wants(told.event) and self._once.admits(told):
                             account.events += 1
                             account.holds.add(told.event.kind)
                             yield told.event
-                elif wants_connection(connection):  # not asked whether told before: a flow has one record
+                elif lookout.wants_connection(connection):  # not asked whether told before: a flow has one record
                     account.events += 1
                     account.holds.add("conn")
                     yield connection
                 self.position = block.offset + done
+            if passed:
+                account.events += passed
+                account.holds.add("conn")
             if block.whole:
                 self._check(block, done, block.end)
             self.position = block.offset + block.end

@@ -5,14 +5,15 @@ What is out of the ordinary is left to the careful way (`Record`, `Translator`),
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
 
 from reconwatch.events import Connection
-from reconwatch.interest import Passed, Passerby
+from reconwatch.passing import Doors, Passed
+from reconwatch.sources.arrivals import Arrivals, Facts
 from reconwatch.sources.eve_record import Flow, Tcp
 from reconwatch.sources.spelling import canonical, epoch
 
@@ -40,42 +41,51 @@ class _Record(msgspec.Struct, gc=False):
 _decoder = msgspec.json.Decoder(_Record)
 
 
-def read_flow(line: bytes, position: int, passerby: Passerby | None) -> Connection | Passed | None:
-    """The event of a flow record, or that a passer-by needs none.
+_Alike = tuple[str, int | None, str, str | None, str | None, str | None, bool | None]
+"""What is the same of flows that are alike: where to, protocols, TCP's flags each way, whether anything came back."""
+
+
+def _facts(alike: _Alike) -> Facts | None:
+    """What alike flows have in common; None for what has to be read with care."""
+    address, port, proto, app_proto, from_client, from_server, answered = alike
+    server = canonical(address)
+    if server is None:
+        return None
+    facts = {"server": server, "server_port": port, "source": "eve/flow", "service": service(app_proto)}
+    if proto == "TCP":
+        return {**facts, **_flags(from_client, from_server, app_proto is not None)}
+    return {**facts, "proto": "udp", "answered": answered}
+
+
+def flow_reading(position: int, doors: Doors | None) -> Callable[[bytes], Connection | Passed | None]:
+    """What reads flow records: the event of one, or that a passer-by needs none.
 
     None for what has to be read with care: other records, damage.
     """
-    if b'"flow"' not in line:
-        return None
-    try:
-        record = _decoder.decode(line)
-    except (ValueError, RecursionError):
-        return None
-    ts = epoch(record.flow.start or "")
-    client, server = canonical(record.src_ip), canonical(record.dest_ip)
-    if ts is None or client is None or server is None:
-        return None
-    facts = tcp_facts(record.tcp, record.app_proto) if record.proto == "TCP" else udp_facts(record.flow)
-    uid = None if record.flow_id is None else str(record.flow_id)
-    if passerby is not None:
-        told = facts.get
-        if passerby(
-            ts, client, record.src_port, server, record.dest_port, facts["proto"],
-            told("opening"), told("answered"), told("established"), told("spoke"), "eve/flow", uid,
-        ):  # fmt: skip
-            return Passed.BY
-    return Connection(
-        ts=ts,
-        client=client,
-        client_port=record.src_port,
-        server=server,
-        server_port=record.dest_port,
-        source="eve/flow",
-        input=position,
-        uid=uid,
-        service=service(record.app_proto),
-        **facts,
-    )
+    arrivals = Arrivals(_facts, position, doors)
+
+    def read(line: bytes) -> Connection | Passed | None:
+        if b'"flow"' not in line:
+            return None
+        try:
+            record = _decoder.decode(line)
+        except (ValueError, RecursionError):
+            return None
+        ts = epoch(record.flow.start or "")
+        tcp = record.tcp or _NO_FLAGS
+        arrival = arrivals[
+            record.dest_ip, record.dest_port, record.proto, record.app_proto,
+            tcp.tcp_flags_ts, tcp.tcp_flags_tc, _answered(record.flow),
+        ]  # fmt: skip
+        if arrival is None or ts is None:
+            return None
+        uid = None if record.flow_id is None else str(record.flow_id)
+        return arrival(ts, record.src_ip, record.src_port, uid)
+
+    return read
+
+
+_NO_FLAGS = Tcp()
 
 
 def service(app_proto: str | None) -> str | None:
@@ -111,4 +121,8 @@ def _flags(client: str | None, server: str | None, spoke: bool) -> Mapping[str, 
 
 def udp_facts(flow: Flow) -> Mapping[str, Any]:
     """What a flow record says of a UDP flow: the fields of `Connection`."""
-    return {"proto": "udp", "answered": None if flow.pkts_toclient is None else flow.pkts_toclient > 0}
+    return {"proto": "udp", "answered": _answered(flow)}
+
+
+def _answered(flow: Flow) -> bool | None:
+    return None if flow.pkts_toclient is None else flow.pkts_toclient > 0

@@ -13,7 +13,8 @@ from typing import BinaryIO
 
 from reconwatch.account import Account, Warn
 from reconwatch.events import AnyEvent
-from reconwatch.interest import Learned, Lookout, Passerby
+from reconwatch.interest import Learned, Lookout
+from reconwatch.passing import Doors
 from reconwatch.sources.dialect import LAST
 from reconwatch.sources.hindsight import Again, Judge, Outcome
 from reconwatch.sources.lines import WHOLE_EVERY
@@ -43,8 +44,8 @@ class Inputs:
     worth_workers: int = WORTH_WORKERS
     declared: tuple[Declared, ...] = ()
     """What the owners of text logs say of them."""
-    passerby: Passerby | None = None
-    """See `Lookout.passerby`."""
+    doors: Doors | None = None
+    """See `Lookout.doors`."""
 
 
 def read_inputs(
@@ -77,7 +78,7 @@ def read_inputs(
     ranks = _by_rank(found)
     with ExitStack() as stack:
         reader = partial(Reader, shared.lookout, shared.funnel)
-        alone = reader(shared.progress, shared.passerby).alone
+        alone = reader(shared.progress, shared.doors).alone
         together: _Read = alone
         count = min(shared.jobs, max((len(rank) for rank in ranks[:-1]), default=0))
         if count > 1 and sum(unit.size for rank in ranks for unit in rank) >= shared.worth_workers:

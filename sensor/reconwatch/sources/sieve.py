@@ -43,6 +43,9 @@ _COLONS = (b":", b": ", b" :", b" : ")
 _ODD = (b"  ", b":  ", b" :  ")
 """Behind a key: more spaces than those; such a line is let through. Of tabs and the like see `_odd_blanks`."""
 
+_ENDS_OF_NUMBERS = (b",", rb"\}", b" ", rb"\.", b"e")
+"""What may stand behind the digits of a number in JSON, as regular expressions; of other blanks see `_odd_blanks`."""
+
 _JSON: frozenset[Spelling] = frozenset({"json", "eve"})
 
 _KELVIN = rb"\xe2\x84\xaa"
@@ -268,7 +271,9 @@ def _tsv_columns(interest: Interest, layout: Layout) -> Iterator[bytes]:
 def _json_fields(interest: Interest, layout: Layout) -> Iterator[bytes]:
     zeek = layout.spelling == "json"
     port, server = (rb"resp_p\"", rb"resp_h\"") if zeek else (rb"_port\"", rb"dest_ip\"")
-    values = {port: [rb"\"?(?:%b)[^0-9\n]" % _ports(interest)]} if interest.ports else {}
+    # Literals again: with a class behind it, every port in every line would be looked at twice.
+    values = {port: [b"%d%b" % (number, end) for number in sorted(interest.ports) for end in _ENDS_OF_NUMBERS]}
+    values[port] += [rb"\"%d\"" % number for number in sorted(interest.ports)]
     values[server] = [rb"\"%b" % text for text in _beginnings(interest)]
     if zeek:
         values[rb"\"method\""] = [rb"\"PRI\""]

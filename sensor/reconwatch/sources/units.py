@@ -16,7 +16,8 @@ import msgspec
 
 from reconwatch.account import Account
 from reconwatch.events import AnyEvent
-from reconwatch.interest import Learned, Lookout, Passerby
+from reconwatch.interest import Learned, Lookout
+from reconwatch.passing import Doors
 from reconwatch.sources.dialect import Dialect
 from reconwatch.sources.hindsight import Again, Hindsight, Outcome
 from reconwatch.sources.opener import open_content, source_of
@@ -78,13 +79,13 @@ class Reader:
         lookout: Lookout,
         funnel: bool,
         progress: Callable[[int], None],
-        passerby: Passerby | None = None,
+        doors: Doors | None = None,
     ) -> None:
-        """`lookout` says what is wanted; what it has learned itself does not count. `passerby`: see there."""
+        """`lookout` says what is wanted; what it has learned itself does not count. `doors`: see there."""
         self._lookout = lookout
         self._funnel = funnel
         self._progress = progress
-        self._passerby = passerby
+        self._doors = doors
 
     def alone(self, tasks: Sequence[Task], accounts: Mapping[int, Account]) -> Generator[AnyEvent, None, list[Outcome]]:
         """The events of all units, in order."""
@@ -98,7 +99,7 @@ class Reader:
         again = task.again
         if again is None:
             lookout = self._lookout.begun(task.learned, noting=task.noting)
-            lookout.passerby = self._passerby
+            lookout.doors = self._doors
             reading = _Reading(task.unit, lookout, self._funnel, accounts, self._progress)
             yield from reading.events()
             met = msgspec.msgpack.encode(lookout.met) if lookout.met is not None else b""
@@ -211,6 +212,9 @@ class _Metered(io.RawIOBase):
         count = self._raw.readinto(buffer)  # type: ignore[attr-defined]  # raw and buffered streams have it
         self._tell(count or 0)
         return count or 0
+
+    def fileno(self) -> int:
+        return self._raw.fileno()  # `Blocks` asks how much will come
 
     def seekable(self) -> bool:
         return self._raw.seekable()

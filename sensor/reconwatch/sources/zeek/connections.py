@@ -6,7 +6,7 @@ several times the cost.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from operator import itemgetter
 from typing import Literal, NamedTuple
@@ -14,12 +14,15 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from reconwatch.events import Connection
-from reconwatch.interest import Passed, Passerby
+from reconwatch.passing import Doors, Passed
+from reconwatch.sources.arrivals import Arrivals, Facts
 from reconwatch.sources.sieve import LONGEST_PORT
-from reconwatch.sources.spelling import LAST_TIME, canonical
+from reconwatch.sources.spelling import canonical
 
-COLUMNS = ("ts", "uid", "orig_h", "orig_p", "resp_h", "resp_p", "proto", "service", "conn_state", "history")
-"""What a connection is made of, by the names of `Row`."""
+ONE = ("ts", "uid", "orig_h", "orig_p")
+"""What tells a connection from others like it, by the names of `Row`."""
+ALIKE = ("resp_h", "resp_p", "proto", "service", "conn_state", "history")
+"""What else it is made of."""
 
 _COMPLETED = frozenset({"SF", "S1", "S2", "S3", "RSTO", "RSTR"})
 """States of a connection that was opened both ways (Zeek base/protocols/conn/main.zeek)."""
@@ -65,100 +68,70 @@ def echo_request(kind: int | None) -> bool:
     return kind in (8, 128)
 
 
-def connection(
-    ts: float,
-    uid: str | None,
-    client: str | None,
-    client_port: int | None,
-    server: str | None,
-    server_port: int | None,
-    proto: str | None,
-    service: str | None,
-    state: str | None,
-    history: str | None,
-    position: int,
-    passerby: Passerby | None,
-) -> Connection | Passed | None:
-    """The event, or that a passer-by needs none; None for what has to be read with care."""
-    if client is None or server is None or not 0 <= ts < LAST_TIME:
+_Alike = tuple[str | None, int | None, str | None, str | None, str | None, str | None]
+"""What is the same of connections that are alike: `resp_h`, `resp_p`, `proto`, `service`, `conn_state`, `history`."""
+
+
+def _facts(alike: _Alike) -> Facts | None:
+    """What alike connections have in common; None for what has to be read with care."""
+    server, port, proto, service, state, history = alike
+    server = canonical(server) if server is not None else None
+    if server is None or (service is not None and ("," in service or not service)):
         return None
-    client, server = canonical(client), canonical(server)
-    if client is None or server is None:
-        return None
-    if service is not None and ("," in service or not service):
-        return None
+    facts = {"server": server, "server_port": port, "source": "zeek/conn", "proto": proto, "service": service}
     if proto == "tcp":
-        opening, answered, established, spoke = handshake(history, state)
-        if passerby is not None and passerby(
-            ts, client, client_port, server, server_port, "tcp", opening, answered, established, spoke, "zeek/conn", uid
-        ):
-            return Passed.BY
-        return Connection(
-            ts=ts, client=client, client_port=client_port, server=server, server_port=server_port, source="zeek/conn",
-            input=position, uid=uid, proto="tcp", opening=opening, answered=answered, established=established,
-            spoke=spoke, service=service,
-        )  # fmt: skip
+        return {**facts, **handshake(history, state)._asdict()}
     if proto == "udp":
-        answered = replied(history, state)
-        if passerby is not None and passerby(
-            ts, client, client_port, server, server_port, "udp", None, answered, None, None, "zeek/conn", uid
-        ):
-            return Passed.BY
-        return Connection(
-            ts=ts, client=client, client_port=client_port, server=server, server_port=server_port, source="zeek/conn",
-            input=position, uid=uid, proto="udp", answered=answered, service=service,
-        )  # fmt: skip
+        return {**facts, "answered": replied(history, state)}
     return None
+
+
+Reading = Callable[[bytes], Connection | Passed | None]
+"""Reads a row: its event, or that a passer-by needs none; None for what has to be read with care."""
 
 
 class TsvConnections:
     """Reads rows under one header."""
 
     def __init__(self, places: Mapping[str, int], width: int, separator: str, unset: str, empty: str) -> None:
-        self._pick = itemgetter(*(places[name] for name in COLUMNS))
+        self._places = places
         self._width = width
-        self._needed = max(places[name] for name in COLUMNS) + 1
-        """Columns behind these are only counted."""
         self._separator = separator
         self._unset = unset
         self._empty = empty
 
-    def read(self, line: bytes, position: int, passerby: Passerby | None) -> Connection | Passed | None:
-        """The event of a row, or that a passer-by needs none.
+    def reading(self, position: int, doors: Doors | None) -> Reading:
+        """What reads the rows of an input. With care have to be read escapes, whatever is no number, headers."""
+        width, separator, unset, empty = self._width, self._separator, self._unset, self._empty
+        pick_one, pick_alike = (itemgetter(*(self._places[name] for name in names)) for names in (ONE, ALIKE))
+        needed = max(self._places[name] for name in (*ONE, *ALIKE)) + 1  # columns behind these are only counted
+        arrivals = Arrivals(self._facts, position, doors)
 
-        None for what has to be read with care: escapes, whatever is no number, headers.
-        """
-        if b"\\" in line:
+        def read(line: bytes) -> Connection | Passed | None:
+            if b"\\" in line:
+                return None
+            try:
+                values = line.decode("ascii").split(separator, needed)
+                if len(values) + values[-1].count(separator) != width:
+                    return None
+                ts, uid, client, port = pick_one(values)
+                arrival = arrivals[pick_alike(values)]
+                if arrival is None or uid == empty or len(port) > LONGEST_PORT:
+                    return None
+                return arrival(float(ts), client, int(port), uid if uid != unset else None)
+            except ValueError:
+                return None
+
+        return read
+
+    def _facts(self, texts: tuple[str, ...]) -> Facts | None:
+        """Raises ValueError where the port is no number."""
+        server, written, proto, *others = texts
+        port = int(written)
+        if str(port) != written or self._empty in others:
             return None
-        try:
-            values = line.decode("ascii").split(self._separator, self._needed)
-            if len(values) + values[-1].count(self._separator) != self._width:
-                return None
-            ts, uid, client, client_port, server, server_port, proto, service, state, history = self._pick(values)
-            unset, empty = self._unset, self._empty
-            if empty in (uid, service, history):
-                return None
-            if len(client_port) > LONGEST_PORT:
-                return None
-            port = int(server_port)
-            if str(port) != server_port:
-                return None
-            return connection(
-                float(ts),
-                uid if uid != unset else None,
-                client,
-                int(client_port),
-                server,
-                port,
-                proto,
-                service if service != unset else None,
-                state if state != unset else None,
-                history if history != unset else None,
-                position,
-                passerby,
-            )
-        except ValueError:
-            return None
+        service, state, history = (None if text == self._unset else text for text in others)
+        return _facts((server, port, proto, service, state, history))
 
 
 class _Row(msgspec.Struct, gc=False, rename={
@@ -182,18 +155,20 @@ class _Row(msgspec.Struct, gc=False, rename={
 _decoder = msgspec.json.Decoder(_Row)
 
 
-def read_json(line: bytes, position: int, passerby: Passerby | None) -> Connection | Passed | None:
-    """The event of a JSON row of conn.log, or that a passer-by needs none.
+def json_reading(position: int, doors: Doors | None) -> Reading:
+    """What reads the rows of an input of JSON. With care have to be read other logs, lists, other keys."""
+    arrivals = Arrivals(_facts, position, doors)
 
-    None for what has to be read with care: other logs, lists, other keys.
-    """
-    if b'"conn_state"' not in line:
-        return None
-    try:
-        row = _decoder.decode(line)
-    except (ValueError, RecursionError):
-        return None
-    return connection(
-        row.ts, row.uid, row.orig_h, row.orig_p, row.resp_h, row.resp_p,
-        row.proto, row.service, row.conn_state, row.history, position, passerby,
-    )  # fmt: skip
+    def read(line: bytes) -> Connection | Passed | None:
+        if b'"conn_state"' not in line:
+            return None
+        try:
+            row = _decoder.decode(line)
+        except (ValueError, RecursionError):
+            return None
+        arrival = arrivals[row.resp_h, row.resp_p, row.proto, row.service, row.conn_state, row.history]
+        if arrival is None or row.orig_h is None:
+            return None
+        return arrival(row.ts, row.orig_h, row.orig_p, row.uid)
+
+    return read

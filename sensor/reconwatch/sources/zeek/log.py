@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import msgspec
 
-from reconwatch.events import AnyEvent, Connection
-from reconwatch.interest import Passed, Passerby
+from reconwatch.events import AnyEvent
+from reconwatch.passing import Passed
 from reconwatch.sources.jsonlines import NotJsonError, decoded, suspects
 from reconwatch.sources.lines import Block, Blocks
 from reconwatch.sources.sieve import EveryLine, Layout, Sifting, sieve_for
 from reconwatch.sources.source import Opening
-from reconwatch.sources.zeek.connections import read_json
+from reconwatch.sources.zeek.connections import Reading, json_reading
 from reconwatch.sources.zeek.row import KINDS, LOSSES, Kind, Row, kind_of, kind_of_row
 from reconwatch.sources.zeek.told import HOLDS, BadRowError, Teller
 from reconwatch.sources.zeek.tsv import SEPARATOR, Header, ShortRowError, attribute, declared_separator
@@ -52,35 +52,35 @@ class ZeekSource:
         self._teller = Teller(opening.lookout, opening.account, opening.input)
         self._sieves: dict[Layout, Sifting] = {}
         self._sieve: Sifting = EveryLine()
-        self._connections: Callable[[bytes, int, Passerby | None], Connection | Passed | None] | None = None
+        self._connections: Reading | None = None
         self._lay_out(self._header)
         self._names: list[str] = []
         self._account.dialect = f"zeek {form}"
 
     def __iter__(self) -> Iterator[AnyEvent]:
-        account, position = self._account, self._opening.input
-        lookout = self._opening.lookout
-        wants, wants_connection, passerby = lookout.wants, lookout.wants_connection, lookout.passerby
+        account, lookout, passed_by = self._account, self._opening.lookout, Passed.BY
         for block in self.blocks:
             self._note_kinds(block)
             todo: Block | None = block
+            passed = 0
             while todo is not None:
-                sieve, done = self._sieve, todo.start
+                sieve, read, done = self._sieve, self._connections, todo.start
                 for start, end in sieve.lines(todo):
                     if todo.whole:
                         self._check(todo, done, start)
                     done = end + 1
                     line = todo.line(start, end)
-                    read = self._connections
-                    connection = read(line, position, passerby) if read is not None else None
-                    if connection is Passed.BY:
-                        account.events += 1
-                    elif connection is None:
+                    connection = read(line) if read is not None else None
+                    if connection is passed_by:  # this way go millions
+                        passed += 1
+                        continue
+                    if connection is None:
                         for event in self._events(todo, start, line):
-                            if wants(event):
+                            if lookout.wants(event):
                                 account.events += 1
                                 yield event
-                    elif wants_connection(connection):
+                        read = self._connections
+                    elif lookout.wants_connection(connection):
                         account.events += 1
                         yield connection
                     self.position = todo.offset + done
@@ -92,6 +92,7 @@ class ZeekSource:
                     if todo.whole:
                         self._check(todo, done, todo.end)
                     todo = None
+            account.events += passed
             self.position = block.offset + block.end
 
     @property
@@ -170,9 +171,11 @@ class ZeekSource:
             funnel = opening.funnel and len(self._sieves) < MOST_LAYOUTS
             self._sieves[layout] = sieve_for(opening.lookout, opening.account, layout, funnel=funnel)
         if self._form == "json":
-            self._connections = read_json
+            self._connections = json_reading(opening.input, opening.lookout.doors)
+        elif header.connections is not None:
+            self._connections = header.connections.reading(opening.input, opening.lookout.doors)
         else:
-            self._connections = header.connections.read if header.connections is not None else None
+            self._connections = None
         # Of capture_loss.log every row counts, and no sieve knows them.
         # x509.log has a row a certificate and day, of which only the names tell what matters.
         self._sieve = EveryLine() if header.tells_loss or header.kind == "x509" else self._sieves[layout]

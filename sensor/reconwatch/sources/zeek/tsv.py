@@ -13,7 +13,7 @@ from typing import Any
 
 from reconwatch.sources.lines import Block
 from reconwatch.sources.sieve import LONGEST_PORT
-from reconwatch.sources.zeek.connections import COLUMNS, TsvConnections
+from reconwatch.sources.zeek.connections import ALIKE, ONE, TsvConnections
 from reconwatch.sources.zeek.row import Kind, Row, kind_of
 
 _ESCAPE = re.compile(rb"\\(?:\\|x([0-9a-fA-F]{2}))")
@@ -151,7 +151,7 @@ class Header:
         self._plan = [(n, name, self._converter(name)) for n, name in enumerate(names) if name in used]
         places = {name: n for n, name, _ in self._plan}
         marks = self._unset + self._empty
-        if self.kind == "conn" and places.keys() >= set(COLUMNS) and (self.separator + marks).isascii():
+        if self.kind == "conn" and places.keys() >= {*ONE, *ALIKE} and (self.separator + marks).isascii():
             separator, unset, empty = self.separator.decode(), self._unset.decode(), self._empty.decode()
             self.connections = TsvConnections(places, len(names), separator, unset, empty)
 
