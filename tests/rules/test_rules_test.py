@@ -150,7 +150,7 @@ def test_a_damaged_capture_and_one_that_is_none(folder: Path) -> None:
     cut.write_text("no capture")
     told = run(cut)
     assert told.exit_code == 2
-    assert "the engine ended with status 1" in told.stdout
+    assert "cut.pcap: is no capture (pcap, pcapng)" in told.stdout
 
 
 def test_without_rules_nothing_is_run(folder: Path) -> None:
@@ -248,7 +248,7 @@ def test_a_miss_may_be_explained_while_its_run_lies_there(folder: Path) -> None:
 )
 def test_an_engine_that_crashes_or_hangs_is_an_error_of_each_case(tmp_path: Path, script: str, told: str) -> None:
     (tmp_path / "a.rules").write_text(RULES)
-    (tmp_path / "in.pcap").touch()
+    (tmp_path / "in.pcap").write_bytes(LOOKUPS.read_bytes())
     expecting(tmp_path, "silent: all\n")
     said = run(tmp_path, "--engine", playing(tmp_path, script), "--timeout", "0.5")
     assert said.exit_code == 2
@@ -257,14 +257,14 @@ def test_an_engine_that_crashes_or_hangs_is_an_error_of_each_case(tmp_path: Path
 
 
 def test_an_engine_that_is_not_there_is_bad_usage(tmp_path: Path) -> None:
-    (tmp_path / "in.pcap").touch()
+    (tmp_path / "in.pcap").write_bytes(LOOKUPS.read_bytes())
     told = run(tmp_path, "--engine", tmp_path / "suricata")
     assert told.exit_code == 2
     assert "no program there; install Suricata 7 or 8, or name one with --engine" in told.stderr
 
 
 def test_bad_usage_is_told(tmp_path: Path) -> None:
-    (tmp_path / "in.pcap").touch()
+    (tmp_path / "in.pcap").write_bytes(LOOKUPS.read_bytes())
     assert "no such rule file" in run(tmp_path, "--rules", tmp_path / "none.rules").stderr
     assert "leave out --watch" in run(tmp_path, "--update", "--watch").stderr
     assert "Missing argument" in run().stderr
@@ -273,7 +273,7 @@ def test_bad_usage_is_told(tmp_path: Path) -> None:
 def test_a_watch_runs_first_all_and_then_what_a_change_concerns(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "in.pcap").touch()
+        (tmp_path / name / "in.pcap").write_bytes(LOOKUPS.read_bytes())
         expecting(tmp_path / name, "silent: all\n")
     rules = tmp_path / "a.rules"
     rules.touch()

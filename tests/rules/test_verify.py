@@ -235,6 +235,7 @@ def test_a_missed_rule_of_a_case_is_explained_by_a_run_of_ours(tmp_path: Path) -
     folder = case(
         tmp_path / "x", "checks:\n- filter: {count: 2, match: {alert.signature_id: 7}}\n", "a.pcap", "a.rules"
     )
+    (folder / "a.pcap").write_bytes((ROOT / "pcaps" / "lookups.pcap").read_bytes())
     asked: list[tuple[object, ...]] = []
 
     def explain(missed: object, miss: Miss) -> list[str]:

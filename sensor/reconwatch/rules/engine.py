@@ -54,7 +54,8 @@ _SID = re.compile(r"\bsid\s*:\s*(\d+)")
 
 
 _PCAP_HEADER = 24
-_PCAP = frozenset({b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d"})
+_PCAP = frozenset(bytes.fromhex(each)[::turn] for each in ("a1b2c3d4", "a1b23c4d", "a1b2cd34") for turn in (1, -1))
+"""Of micro- and nanoseconds, and Kuznetzov's (libpcap, sf-pcap.c), in both byte orders."""
 _PCAPNG = b"\x0a\x0d\x0d\x0a"
 _PACKET_BLOCKS = frozenset({2, 3, 6})
 """Packet, Simple Packet and Enhanced Packet Block."""
@@ -82,8 +83,12 @@ class EngineHung(EngineFailed):
     """An engine ran longer than its limit, and was killed with all its children."""
 
 
-class CaptureEmpty(EngineFailed):
-    """A capture holds no packet: an engine (7.0.10, 8.0.8) would wait for the first one for ever."""
+class CaptureUnreadable(EngineFailed):
+    """A capture holds no packet, or is none.
+
+    An engine waits for the first packet of the one for ever (7.0.10, 8.0.8), and a minute before it gives up on the
+    other (7.0.10).
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,10 +208,10 @@ class Engine:
 
         A rejected rule does not stop it (see `Run.loading`). Checksums are not looked at: a capture made on the machine
         that sent has none. One thread, so that two runs say the same in the same order.
-        Raises CaptureEmpty, EngineCrashed, EngineHung.
+        Raises CaptureUnreadable, EngineCrashed, EngineHung.
         """
-        if is_empty(capture):
-            raise CaptureEmpty(f"{capture}: holds no packet")
+        if fault := unreadable(capture):
+            raise CaptureUnreadable(f"{capture}: {fault}")
         arguments = ["--runmode", "single", "-k", "none", "-r", str(capture.absolute())]
         return self._run(folder.absolute(), rules, settings or Settings(), arguments, limit)
 
@@ -226,20 +231,25 @@ class Engine:
         return Run(folder, ended.exit, ended.cpu, _loading(folder / "engine.json"), tuple(lines))
 
 
-def is_empty(capture: Path) -> bool:
-    """Whether a capture is nothing but a header: of pcap 24 bytes, of pcapng blocks before the first packet's."""
+def unreadable(capture: Path) -> str:
+    """Why a file is not one that an engine can read; "" if it may be: it is a capture, and holds a packet.
+
+    An empty capture is nothing but a header: of pcap 24 bytes, of pcapng the blocks before the first packet's.
+    """
     with capture.open("rb") as file:
         head = file.read(_HEADERS)
     if head[:4] != _PCAPNG:
-        return len(head) == _PCAP_HEADER and head[:4] in _PCAP
+        if head[:4] not in _PCAP:
+            return "is no capture (pcap, pcapng)"
+        return "holds no packet" if len(head) <= _PCAP_HEADER else ""
     order: Literal["little", "big"] = "little" if head[8:12] == b"\x4d\x3c\x2b\x1a" else "big"
     at = 0
     while at + 8 <= len(head):
         kind, size = (int.from_bytes(head[at + each : at + each + 4], order) for each in (0, 4))
         if kind in _PACKET_BLOCKS:
-            return False
+            return ""
         at += max(size, 12)
-    return len(head) < _HEADERS
+    return "holds no packet" if len(head) < _HEADERS else ""
 
 
 def find(path: Path | None = None) -> Engine:
