@@ -191,6 +191,8 @@ class Site:
     sinks: tuple[dict[str, Any], ...] = ()
     intel: tuple[Feed, ...] = ()
     thresholds: Thresholds = field(default_factory=dict)
+    sees_clients: bool = False
+    """The sensor sees what clients ask our resolvers and proxies: what those ask upstream tells nothing more."""
     path: str | None = None
     """The file it was read from; None for the default."""
     warnings: tuple[Problem, ...] = field(default=(), compare=False)
@@ -415,6 +417,7 @@ def _site(model: SiteModel, document: Document, warnings: tuple[Problem, ...]) -
         sinks=tuple(model.sinks),
         intel=tuple(_feed(each, document, index) for index, each in enumerate(model.intel)),
         thresholds=dict(model.thresholds),
+        sees_clients=model.sees_clients,
         path=document.name,
         warnings=warnings,
     )

@@ -433,4 +433,5 @@ class SiteModel(Section):
     sources: RawList = []
     sinks: RawList = []
     intel: list[FeedModel] = []
+    sees_clients: bool = False
     thresholds: dict[str, dict[str, Annotated[float, BeforeValidator(read_number)]]] = {}
