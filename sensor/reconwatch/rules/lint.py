@@ -132,7 +132,8 @@ def _direction(rule: Parsed) -> Iterator[tuple[str, str]]:
     over_tcp = rule.protocol in ("tcp", "tcp-pkt", "tls", "http")
     if over_tcp and not rule.has("flags") and not {"established", "to_server"} <= set(flow.split(",")):
         yield "it does not say its direction", "add flow:established,to_server"
-    if rule.protocol in ("dns", "quic", "udp") and "to_server" not in flow:
+    by_address = rule.protocol == "udp" and not rule.has("content") and not rule.has("iprep")
+    if rule.protocol in ("dns", "quic", "udp") and "to_server" not in flow and not by_address:
         yield "it does not say its direction", "add flow:to_server"
 
 

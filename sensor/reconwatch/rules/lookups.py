@@ -18,7 +18,7 @@ from typing import NamedTuple, TypedDict
 
 from reconwatch.catalog import Catalog, Service
 from reconwatch.catalog.world import Phrase, Tool, World, pattern_of
-from reconwatch.rules.draft import Confidence, Draft, Option, Threshold, content, pcre
+from reconwatch.rules.draft import Confidence, Draft, Option, Threshold, content, fast_pattern, pcre
 from reconwatch.rules.parties import NOBODY, Parties
 
 STRONG = Threshold("limit", "by_src", 1, 3_600)
@@ -136,7 +136,7 @@ def _by_name(catalog: Catalog, service: Service, seen: Seen) -> Iterator[Draft]:
         if source == NOBODY:
             continue
         for name in single:
-            match = [*name.options(layer), ("fast_pattern", None), *_left_out(catalog, service, name, layer)]
+            match = [*name.options(layer), fast_pattern(f".{name.text}"), *_left_out(catalog, service, name, layer)]
             yield _lookup(service, seen, layer, source, name.text, name.text, match)
         for label, chunks in groups.items():
             for number, chunk in enumerate(chunks):
@@ -278,9 +278,9 @@ def _by_path(service: Service, seen: Seen) -> Iterator[Draft]:
         return
     for host, path in paths(service):
         rarer = len(path) > len(host)
-        match: list[Option] = [content(host), *[("fast_pattern", None)][: not rarer]]
+        match: list[Option] = [content(host), *[fast_pattern(host)][: not rarer]]
         match += [("bsize", str(len(host))), ("http.uri", None), content(path), ("startswith", None)]
-        match += [("fast_pattern", None)][:rarer]
+        match += [fast_pattern(path)][:rarer]
         yield Draft(
             key=f"{seen.family}/{service.id}/path/{host}{path}",
             protocol=HTTP.protocol,
@@ -329,7 +329,7 @@ def _by_agent(tool: Tool, parties: Parties) -> Iterator[Draft]:
 def agent(phrase: Phrase) -> tuple[Option, ...]:
     """What matches a user agent: the longest plain text of the phrase, then the phrase by whole words."""
     core = longest_text(phrase.text) if phrase.regex else phrase.text
-    match: list[Option] = [("http.user_agent", None), content(core), ("nocase", None), ("fast_pattern", None)]
+    match: list[Option] = [("http.user_agent", None), content(core), ("nocase", None), fast_pattern(core)]
     return (*match, pcre(pattern_of(phrase)))
 
 

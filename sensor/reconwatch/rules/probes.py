@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 from reconwatch.catalog.paths import RequestPath
 from reconwatch.catalog.world import Scanner, Tool, World
-from reconwatch.rules.draft import Draft, Option, Threshold, content, pcre
+from reconwatch.rules.draft import Draft, Option, Threshold, content, fast_pattern, pcre
 from reconwatch.rules.lookups import LAYERS, Name, agent
 from reconwatch.rules.parties import NOBODY, Parties
 from reconwatch.site import Canary, Network
@@ -62,8 +62,12 @@ def probes(world: World, parties: Parties, canaries: Iterable[Canary] = ()) -> I
 
 
 def _crawler(scanner: Scanner, parties: Parties) -> Iterator[Draft]:
+    """Over UDP by address alone, which an engine finds in a tree for all rules at once; with a direction it would go
+    through every list for every datagram. So an answer of a crawler's own address to a datagram of ours is told too.
+    """
+    ways: tuple[tuple[str, tuple[Option, ...]], ...] = (("tcp", SYN), ("udp", ()))
     for number, group in enumerate(address_groups(scanner.ranges)):
-        for protocol, options in (("tcp", SYN), ("udp", (("flow", "to_server"),))):
+        for protocol, options in ways:
             yield Draft(
                 key=f"probe/crawler/{scanner.id}/{protocol}/{number}",
                 protocol=protocol,
@@ -189,7 +193,7 @@ def _path(sought: RequestPath, parties: Parties) -> Iterator[Draft]:
 def _asked(path: str) -> tuple[Option, ...]:
     """The beginning of a request, or all of it but for query and last slashes; as `catalog.paths` reads it."""
     text = path.removesuffix("*")
-    match: tuple[Option, ...] = (content(text), ("nocase", None), ("startswith", None), ("fast_pattern", None))
+    match: tuple[Option, ...] = (content(text), ("nocase", None), ("startswith", None), fast_pattern(text))
     if path.endswith("*"):
         return match
     end = "$" if "?" in path else r"/*(?:[?#]|$)"
