@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.rules.suricatas import ENGINES, suricata
+from tests.suricata.wire import Wire
 
 from reconwatch.catalog.load import load, load_world
 from reconwatch.rules.build import RULES, Built, Plan, build
 from reconwatch.rules.engine import Engine
 from reconwatch.rules.ledger import shared
 from reconwatch.site import Site
-from tests.rules.suricatas import ENGINES, suricata
-from tests.suricata.wire import Wire
 
 DAY = datetime.date(2026, 11, 24)
 CATALOG = load()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import struct
 import sys
+from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -57,13 +58,13 @@ class Wire:
         self._packet(client, server, 6, head + payload)
 
     def _packet(self, client: str, server: str, protocol: int, payload: bytes) -> None:
-        source, target = ip_address(client), ip_address(server)
-        if source.version == 4:
+        source, target = _packed(client), _packed(server)
+        if len(source) == 4:
             head = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(payload), 1, 0x4000, 64, protocol, 0)
         else:
             head = struct.pack(">IHBB", 0x60000000, len(payload), protocol, 64)
-        ether = b"\x02\0\0\0\0\1\x02\0\0\0\0\2" + (b"\x08\0" if source.version == 4 else b"\x86\xdd")
-        self._frames.append(ether + head + source.packed + target.packed + payload)
+        ether = b"\x02\0\0\0\0\1\x02\0\0\0\0\2" + (b"\x08\0" if len(source) == 4 else b"\x86\xdd")
+        self._frames.append(ether + head + source + target + payload)
 
     def open(self, client: str, server: str, server_port: int) -> int:
         """SYN alone; gives the client's port."""
@@ -131,6 +132,11 @@ class Wire:
     def whois(self, client: str, line: str, *, server: str = SERVER) -> int:
         """A line and no answer worth the name; gives the client's port."""
         return self.conversation(client, server, 43, f"{line}\r\n".encode(), b"no match\r\n")
+
+
+@cache
+def _packed(address: str) -> bytes:
+    return ip_address(address).packed
 
 
 def _query(name: str, qtype: int) -> bytes:

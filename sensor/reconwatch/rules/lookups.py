@@ -18,7 +18,7 @@ from typing import NamedTuple, TypedDict
 
 from reconwatch.catalog import Catalog, Service
 from reconwatch.catalog.world import Phrase, Tool, World, pattern_of
-from reconwatch.rules.draft import Confidence, Draft, Option, Threshold, content, fast_pattern, pcre
+from reconwatch.rules.draft import Confidence, Draft, Option, Threshold, content, pcre
 from reconwatch.rules.parties import NOBODY, Parties
 
 STRONG = Threshold("limit", "by_src", 1, 3_600)
@@ -26,6 +26,9 @@ STRONG = Threshold("limit", "by_src", 1, 3_600)
 WEAK = Threshold("limit", "by_src", 1, 86_400)
 """Products and pages go there too: once a day says that it happened."""
 TOOL = Threshold("limit", "by_src", 1, 3_600)
+
+FAST: Option = ("fast_pattern", None)
+"""The content before it is what the engine looks for first."""
 
 LONG_LIST = 30
 """Names of a service from which on they are gathered."""
@@ -136,7 +139,7 @@ def _by_name(catalog: Catalog, service: Service, seen: Seen) -> Iterator[Draft]:
         if source == NOBODY:
             continue
         for name in single:
-            match = [*name.options(layer), fast_pattern(f".{name.text}"), *_left_out(catalog, service, name, layer)]
+            match = [*name.options(layer), FAST, *_left_out(catalog, service, name, layer)]
             yield _lookup(service, seen, layer, source, name.text, name.text, match)
         for label, chunks in groups.items():
             for number, chunk in enumerate(chunks):
@@ -213,7 +216,7 @@ class Chunk:
             found.append(("nocase", None))
         if exact:
             found.append(("startswith", None))
-        found.append(("fast_pattern", None))
+        found.append(FAST)
         anchor = "^" if exact else ""
         tails = alternation(name.text.removeprefix(f"{self.label}.") for name in self.names)
         pattern = rf"{anchor}\.{re.escape(self.label)}\.{tails}$"
@@ -278,9 +281,9 @@ def _by_path(service: Service, seen: Seen) -> Iterator[Draft]:
         return
     for host, path in paths(service):
         rarer = len(path) > len(host)
-        match: list[Option] = [content(host), *[fast_pattern(host)][: not rarer]]
+        match: list[Option] = [content(host), *[FAST][: not rarer]]
         match += [("bsize", str(len(host))), ("http.uri", None), content(path), ("startswith", None)]
-        match += [fast_pattern(path)][:rarer]
+        match += [FAST][:rarer]
         yield Draft(
             key=f"{seen.family}/{service.id}/path/{host}{path}",
             protocol=HTTP.protocol,
@@ -329,7 +332,7 @@ def _by_agent(tool: Tool, parties: Parties) -> Iterator[Draft]:
 def agent(phrase: Phrase) -> tuple[Option, ...]:
     """What matches a user agent: the longest plain text of the phrase, then the phrase by whole words."""
     core = longest_text(phrase.text) if phrase.regex else phrase.text
-    match: list[Option] = [("http.user_agent", None), content(core), ("nocase", None), fast_pattern(core)]
+    match: list[Option] = [("http.user_agent", None), content(core), ("nocase", None), FAST]
     return (*match, pcre(pattern_of(phrase)))
 
 

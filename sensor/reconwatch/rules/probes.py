@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator
 
 from reconwatch.catalog.paths import RequestPath
 from reconwatch.catalog.world import Scanner, Tool, World
-from reconwatch.rules.draft import Draft, Option, Threshold, content, fast_pattern, pcre
-from reconwatch.rules.lookups import LAYERS, Name, agent
+from reconwatch.rules.draft import Draft, Option, Threshold, content, pcre
+from reconwatch.rules.lookups import FAST, LAYERS, Name, agent
 from reconwatch.rules.parties import NOBODY, Parties
 from reconwatch.site import Canary, Network
 
@@ -62,7 +62,9 @@ def probes(world: World, parties: Parties, canaries: Iterable[Canary] = ()) -> I
 
 
 def _crawler(scanner: Scanner, parties: Parties) -> Iterator[Draft]:
-    """Over UDP by address alone, which an engine finds in a tree for all rules at once; with a direction it would go
+    """One rule a list and protocol.
+
+    Over UDP by address alone, which an engine finds in a tree for all rules at once; with a direction it would go
     through every list for every datagram. So an answer of a crawler's own address to a datagram of ours is told too.
     """
     ways: tuple[tuple[str, tuple[Option, ...]], ...] = (("tcp", SYN), ("udp", ()))
@@ -193,7 +195,7 @@ def _path(sought: RequestPath, parties: Parties) -> Iterator[Draft]:
 def _asked(path: str) -> tuple[Option, ...]:
     """The beginning of a request, or all of it but for query and last slashes; as `catalog.paths` reads it."""
     text = path.removesuffix("*")
-    match: tuple[Option, ...] = (content(text), ("nocase", None), ("startswith", None), fast_pattern(text))
+    match: tuple[Option, ...] = (content(text), ("nocase", None), ("startswith", None), FAST)
     if path.endswith("*"):
         return match
     end = "$" if "?" in path else r"/*(?:[?#]|$)"
@@ -214,7 +216,7 @@ def _bait(canary: Canary, parties: Parties) -> Iterator[Draft]:
             options: tuple[Option, ...] = (("flow", layer.flow), (layer.buffer, None), ("dotprefix", None), *match)
             yield _touched(f"name/{canary.value}/{layer.id}", layer.protocol, "any", told, options, parties)
     elif canary.kind == "path":
-        match = (content(canary.value), ("startswith", None), ("fast_pattern", None))
+        match = (content(canary.value), ("startswith", None), FAST)
         whole = pcre(f"^{re.escape(canary.value)}(?:[?#]|$)", caseless=False)
         options = (("flow", "established,to_server"), ("http.uri", None), *match, whole)
         yield _touched(f"path/{_keyed(canary.value)}", "http", "any", told, options, parties)
