@@ -42,7 +42,8 @@ SEARCHES = [
     "/search?q=a%22%3B%29%7C%5C+quote",
 ]  # fmt: skip
 NO_SEARCHES = [
-    "/host/203.0.114.10", "/host/1203.0.113.10", "/search?q=notacme-widgets.com", "/search?q=acme-widgets.com.evil.example",
+    "/host/203.0.114.10", "/host/1203.0.113.10", "/search?q=notacme-widgets.com",
+    "/search?q=acme-widgets.com.evil.example",
     "/search?q=198.51.100.13", "/search?q=as644961", "/search?q=acmewidgets", "/", "/h/2001:db8:acc:1133::10",
 ]  # fmt: skip
 
