@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
 from tests.suricata.conftest import WORLD
@@ -22,26 +23,49 @@ def keys_of(family: str) -> set[str]:
     return {entry.key for entry in shared() if re.match(family, entry.key) and entry.state == "active"}
 
 
-def test_every_list_of_crawlers_alerts_on_an_opening_and_on_no_answer(bench) -> None:
+def test_every_list_of_crawlers_alerts_on_what_they_begin_and_on_no_answer(bench) -> None:
     made, wire = bench(), Wire()
     expected, answers = {}, []
-    for scanner in WORLD.facts.scanners:
-        for number, group in enumerate(address_groups(scanner.ranges)):
-            address = group.strip("[]").split(",")[-1].partition("/")[0]
-            ours = OURS if "." in address else "2001:db8:acc:113::10"
-            if ":" not in address:  # $HOME_NET of the tests holds IPv4 only
-                expected[wire.open(address, ours, 443)] = f"probe/crawler/{scanner.id}/tcp/{number}"
-                ports = wire.ports(161)
-                wire.udp(address, ours, ports, b"probe")
-                expected[ports[0]] = f"probe/crawler/{scanner.id}/udp/{number}"
-                ports = wire.ports(443)
-                wire.tcp(HOST, address, ports, SYN)
-                wire.tcp(address, HOST, ports[::-1], SYN_ACK, 1, 2)
-                answers.append(ports[0])
+    for number, (scanner, part, address) in enumerate(crawlers()):
+        turn = number % 3
+        ports = wire.ports(161)
+        if turn == 0:
+            wire.tcp(address, OURS, ports, SYN)
+        elif turn == 1:
+            wire.udp(address, OURS, ports, b"probe")
+        else:
+            wire.tcp(address, OURS, ports, SYN)
+            wire.tcp(OURS, address, ports[::-1], SYN_ACK, 1, 2)
+        expected[ports[0]] = f"probe/crawler/{scanner}/{part}"
+        other = f"10.20.{4 + number // 250}.{1 + number % 250}"
+        ports = wire.ports(443)
+        if turn == 0:
+            wire.tcp(other, address, ports, SYN)
+            wire.tcp(address, other, ports[::-1], SYN_ACK, 1, 2)
+        else:
+            wire.udp(other, address, ports, b"hello")
+            wire.udp(address, other, ports[::-1], b"hello yourself")
+        answers.append(ports[0])
     alerts = made.alerts(wire)
     assert {key for port, key in expected.items() if key not in alerts[port]} == set()
-    assert not [port for port in answers if alerts[port]]
-    assert not [key for key in alerts[443] if key.startswith("probe/crawler")]
+    assert [alerts[port] for port in (*answers, 443)] == [set()] * (len(answers) + 1)
+
+
+def crawlers() -> Iterator[tuple[str, int, str]]:
+    """(scanner, number of its list, an address of it), of IPv4: the engines' $HOME_NET holds no other."""
+    for scanner in WORLD.facts.scanners:
+        for part, group in enumerate(address_groups(scanner.ranges)):
+            for each in group.strip("[]").split(","):
+                if ":" not in each:
+                    yield scanner.id, part, each.partition("/")[0]
+                    break
+
+
+def test_an_echo_request_of_a_crawler_is_told(bench) -> None:
+    made, wire = bench(), Wire()
+    wire.ping("162.142.125.10", OURS)
+    wire.ping(STRANGER, OURS)
+    assert [key for keys in made.alerts(wire).values() for key in keys] == ["probe/crawler/censys/0"]
 
 
 def test_a_hundred_openings_a_minute_are_a_scan_and_fewer_are_none(bench) -> None:

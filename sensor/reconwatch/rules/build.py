@@ -97,7 +97,7 @@ def _drafts(plan: Plan, parties: Parties) -> Iterator[Draft]:
 
 def _is_wanted(draft: Draft, plan: Plan) -> bool:
     """Crawlers are told either by address groups or by reputation."""
-    return draft.family != ("probe/crawler" if plan.iprep else "probe/reputation")
+    return draft.family not in ({"probe/crawler", "probe/turned-to"} if plan.iprep else {"probe/reputation"})
 
 
 def _text(draft: Draft, plan: Plan, ledger: Ledger) -> str:

@@ -115,8 +115,8 @@ def _number(rule: Parsed) -> Iterator[tuple[str, str]]:
 def _content(rule: Parsed) -> Iterator[tuple[str, str]]:
     """What has no content needs another thing to be found by: an address, SYN, a port, a keyword with a prefilter."""
     lengths = [_length(value) for keyword, value in rule.options if keyword == "content" and not value.startswith("!")]
-    others = ("flags", "dns.rrtype", "itype", "iprep")
-    by_other = any(rule.has(keyword) for keyword in others) or rule.source.startswith("[") or rule.protocol == "udp"
+    others = ("flags", "dns.rrtype", "itype", "xbits")  # xbits: rules of addresses alone
+    by_other = any(rule.has(keyword) for keyword in others) or rule.protocol == "udp"
     if not lengths and not by_other:
         yield "it has nothing to be found by", "give it a content"
     if lengths and max(lengths) < SHORTEST_CONTENT and rule.destination_port == "any":
@@ -132,8 +132,7 @@ def _direction(rule: Parsed) -> Iterator[tuple[str, str]]:
     over_tcp = rule.protocol in ("tcp", "tcp-pkt", "tls", "http")
     if over_tcp and not rule.has("flags") and not {"established", "to_server"} <= set(flow.split(",")):
         yield "it does not say its direction", "add flow:established,to_server"
-    by_address = rule.protocol == "udp" and not rule.has("content") and not rule.has("iprep")
-    if rule.protocol in ("dns", "quic", "udp") and "to_server" not in flow and not by_address:
+    if rule.protocol in ("dns", "quic", "udp") and "to_server" not in flow:
         yield "it does not say its direction", "add flow:to_server"
 
 

@@ -34,9 +34,18 @@ PORTS = Threshold("both", "by_both", SCAN_OPENINGS, SCAN_SECONDS)
 """Openings a minute from which on it is told, once a minute. A browser opens some ten connections to a server, a
 crawler of the search engines a few a second at most; nmap's default opens a thousand to each host in seconds."""
 
-SYN: tuple[Option, ...] = (("flags", "S,CE"), ("prefilter", None))
-"""An opening: SYN alone, whatever ECN sets (RFC 3168). `prefilter` lets the engine look at no other packet: measured,
-address lists alone cost half of Suricata's own time again if they are looked through for every packet."""
+SYN: tuple[Option, ...] = (("flags", "S,CE"),)
+"""An opening: SYN alone, whatever ECN sets (RFC 3168)."""
+
+OURS = "reconwatch.ours"
+REMEMBERED = 60
+"""Seconds for which it is known that we turned to a crawler's address: an answer comes at once, or not at all."""
+NOT_OURS: Option = ("xbits", f"isnotset,{OURS},track ip_pair")
+TURNED_TO: tuple[Option, ...] = (("xbits", f"set,{OURS},track ip_pair,expire {REMEMBERED}"), ("noalert", None))
+"""Crawlers are told by address alone: such rules an engine finds in a tree, all at once, for the first packet of each
+direction of a flow. With a direction (`flow`) or a flag it goes through every list for every packet, or every SYN: a
+third to a half of its own time again, measured. So that no answer to us is taken for a visit, another rule of addresses
+alone remembers whom we turned to; `xbits` is of the few keywords that leave a rule one of addresses alone."""
 
 
 def probes(world: World, parties: Parties, canaries: Iterable[Canary] = ()) -> Iterator[Draft]:
@@ -45,6 +54,7 @@ def probes(world: World, parties: Parties, canaries: Iterable[Canary] = ()) -> I
         for scanner in world.facts.scanners:
             yield from _crawler(scanner, parties)
             yield from _agents(scanner, "crawler", parties, "T1595.001")
+        yield from _turned_to(world.facts.scanners, parties)
         yield from _scans(parties)
         yield from _transfers(parties)
         for tool in world.facts.tools:
@@ -62,27 +72,37 @@ def probes(world: World, parties: Parties, canaries: Iterable[Canary] = ()) -> I
 
 
 def _crawler(scanner: Scanner, parties: Parties) -> Iterator[Draft]:
-    """One rule a list and protocol.
-
-    Over UDP by address alone, which an engine finds in a tree for all rules at once; with a direction it would go
-    through every list for every datagram. So an answer of a crawler's own address to a datagram of ours is told too.
-    """
-    ways: tuple[tuple[str, tuple[Option, ...]], ...] = (("tcp", SYN), ("udp", ()))
     for number, group in enumerate(address_groups(scanner.ranges)):
-        for protocol, options in ways:
-            yield Draft(
-                key=f"probe/crawler/{scanner.id}/{protocol}/{number}",
-                protocol=protocol,
-                source=f"{group} any",
-                destination=f"{parties.owned} any",
-                msg=f"{scanner.name} crawler came by {protocol.upper()}",
-                options=options,
-                classtype="network-scan",
-                technique="T1595.001",
-                confidence="Medium" if scanner.rented else "High",
-                threshold=DAILY,
-                service=scanner.id,
-            )
+        yield Draft(
+            key=f"probe/crawler/{scanner.id}/{number}",
+            protocol="ip",
+            source=f"{group} any",
+            destination=f"{parties.owned} any",
+            msg=f"{scanner.name} crawler came",
+            options=(NOT_OURS,),
+            classtype="network-scan",
+            technique="T1595.001",
+            confidence="Medium" if scanner.rented else "High",
+            threshold=DAILY,
+            service=scanner.id,
+        )
+
+
+def _turned_to(scanners: Iterable[Scanner], parties: Parties) -> Iterator[Draft]:
+    """Rules that alert on nothing: somebody of ours turned to an address of a crawler."""
+    every = " ".join(scanner.ranges for scanner in scanners)
+    for number, group in enumerate(address_groups(every)):
+        yield Draft(
+            key=f"probe/turned-to/{number}",
+            protocol="ip",
+            source=f"{parties.owned} any",
+            destination=f"{group} any",
+            msg="never alerts: we turned to an address of a crawler",
+            options=TURNED_TO,
+            classtype="misc-activity",
+            technique="T1595.001",
+            confidence="Low",
+        )
 
 
 def address_groups(ranges: str) -> Iterator[str]:

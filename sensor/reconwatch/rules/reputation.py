@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from reconwatch.catalog.world import Scanner, World
 from reconwatch.rules.draft import Draft
 from reconwatch.rules.parties import NOBODY, Parties
-from reconwatch.rules.probes import DAILY, SYN
+from reconwatch.rules.probes import DAILY, NOT_OURS, TURNED_TO
 
 CATEGORIES, REPUTATIONS = "reconwatch-categories.txt", "reconwatch-reputation.list"
 
@@ -74,17 +74,27 @@ def reputed(world: World, parties: Parties) -> Iterator[Draft]:
     if parties.owned == NOBODY:
         return
     for category in categories(world):
-        for protocol, options in (("tcp", SYN), ("udp", (("flow", "to_server"),))):
-            yield Draft(
-                key=f"probe/reputation/{category.short[3:]}/{protocol}",
-                protocol=protocol,
-                source=f"{parties.strangers} any",
-                destination=f"{parties.owned} any",
-                msg=f"{category.name} came by {protocol.upper()}, by its reputation",
-                options=(*options, ("iprep", f"src,{category.short},>,1")),
-                classtype="network-scan",
-                technique="T1595.001",
-                confidence="Medium",
-                threshold=DAILY,
-                service=category.scanners[0].id if len(category.scanners) == 1 else None,
-            )
+        yield Draft(
+            key=f"probe/reputation/{category.short[3:]}",
+            protocol="ip",
+            source=f"{parties.strangers} any",
+            destination=f"{parties.owned} any",
+            msg=f"{category.name} came, by its reputation",
+            options=(NOT_OURS, ("iprep", f"src,{category.short},>,1")),
+            classtype="network-scan",
+            technique="T1595.001",
+            confidence="Medium",
+            threshold=DAILY,
+            service=category.scanners[0].id if len(category.scanners) == 1 else None,
+        )
+        yield Draft(
+            key=f"probe/reputation/{category.short[3:]}/turned-to",
+            protocol="ip",
+            source=f"{parties.owned} any",
+            destination=f"{parties.world} any",
+            msg=f"never alerts: we turned to an address of {category.name}",
+            options=(("iprep", f"dst,{category.short},>,1"), *TURNED_TO),
+            classtype="misc-activity",
+            technique="T1595.001",
+            confidence="Low",
+        )
