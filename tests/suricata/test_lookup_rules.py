@@ -18,8 +18,9 @@ LONG = {
     for chunks in gathered(names(service))[1].values()
     for chunk in chunks
     for name in chunk.names
+    if len(chunk.names) > 40
 }
-"""Names that share a rule with others."""
+"""Names that share a rule with many others."""
 OTHERS = sorted({host.removeprefix("=") for service in CATALOG.services.values() for host in service.not_hosts})
 
 
