@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 given = $(if $(2),--$(1) '$(2)')
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lint types bench bench-live pcaps pcaps-check clean
+.PHONY: demo test lint types bench bench-live pcaps pcaps-check rules clean
 
 demo: $(VENV)/.runs ## replay the captures of pcaps/ with the demo site
 	$(BIN)/reconwatch replay pcaps/*.pcap --site pcaps/demo-site.yaml --format table
@@ -37,6 +37,10 @@ pcaps: $(VENV)/.tests ## make the captures anew, and their checksums in pcaps/ma
 
 pcaps-check: $(VENV)/.tests ## fail if the generators no longer make what is checked in
 	$(BIN)/python pcaps/gen --check
+
+rules: $(VENV)/.runs ## make the rules of suricata-rules/ anew, for Suricata 7 and 8, and their ledger
+	for engine in 7 8; do $(BIN)/reconwatch rules build --shared-sids --engine $$engine \
+	    --ledger sensor/reconwatch/rules/sids.ledger -o suricata-rules/suricata-$$engine || exit 1; done
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -193,6 +193,8 @@ class Site:
     store: Keeping = field(default_factory=Keeping)
     intel: tuple[Feed, ...] = ()
     thresholds: Thresholds = field(default_factory=dict)
+    sees_clients: bool = False
+    """The sensor sees what clients ask our resolvers and proxies: what those ask upstream tells nothing more."""
     path: str | None = None
     """The file it was read from; None for the default."""
     warnings: tuple[Problem, ...] = field(default=(), compare=False)
@@ -418,6 +420,7 @@ def _site(model: SiteModel, document: Document, warnings: tuple[Problem, ...]) -
         store=model.store.plain(),
         intel=tuple(_feed(each, document, index) for index, each in enumerate(model.intel)),
         thresholds=dict(model.thresholds),
+        sees_clients=model.sees_clients,
         path=document.name,
         warnings=warnings,
     )

@@ -322,6 +322,9 @@ roles:
   # Load balancers and health checkers.
   balancers: []
 
+# true if the sensor sees what clients ask our resolvers and proxies: rules then leave out what those ask upstream.
+sees_clients: false
+
 # Parties whose lookups (or probes) are expected. They are noted with their reason, never dropped.
 trusted:
   # - {{who: 10.20.9.0/24, reason: attack-surface team, since: 2026-01-01, until: 2027-06-30, for: [lookup]}}

@@ -39,6 +39,7 @@ class _Kept(msgspec.Struct, frozen=True, array_like=True):
     store: Keeping
     intel: tuple[Feed, ...]
     thresholds: Thresholds
+    sees_clients: bool
     path: str | None
     warnings: tuple[Problem, ...]
 
@@ -61,8 +62,8 @@ def encode(site: Site) -> bytes | None:
         owned.domains, owned.asns, owned.brands, owned.hosted, owned.issuers,
         (owned.ranges, owned.nameservers, owned.secondaries, site.inside, *roles),
         tuple((trust.who, trust.reason, trust.since, trust.until, trust.directions) for trust in site.trusted),
-        site.canaries, site.logs, site.sources, site.sinks, site.store, site.intel, site.thresholds, site.path,
-        site.warnings,
+        site.canaries, site.logs, site.sources, site.sinks, site.store, site.intel, site.thresholds,
+        site.sees_clients, site.path, site.warnings,
     )  # fmt: skip
     try:
         raw = _ENCODER.encode(values)
@@ -88,6 +89,7 @@ def decode(raw: bytes) -> Site:
         store=kept.store,
         intel=kept.intel,
         thresholds=kept.thresholds,
+        sees_clients=kept.sees_clients,
         path=kept.path,
         warnings=kept.warnings,
     )

@@ -446,4 +446,5 @@ class SiteModel(Section):
     sinks: list[SinkModel] = []
     store: StoreModel = StoreModel()
     intel: list[FeedModel] = []
+    sees_clients: bool = False
     thresholds: dict[str, dict[str, Annotated[float, BeforeValidator(read_number)]]] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from reconwatch.cli.rules_build import build_rules
 from reconwatch.cli.rules_coverage import rules_coverage
 from reconwatch.cli.rules_test import test_rules
 
@@ -13,5 +14,6 @@ def rules_group() -> None:
     """Suricata rules: build them from the catalog, test any rules on captures."""
 
 
+rules_group.add_command(build_rules)
 rules_group.add_command(test_rules)
 rules_group.add_command(rules_coverage)
