@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 given = $(if $(2),--$(1) '$(2)')
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lint types bench bench-live pcaps pcaps-check rules clean
+.PHONY: demo test lint types bench bench-live soak pcaps pcaps-check rules clean
 
 demo: $(VENV)/.runs ## replay the captures of pcaps/ with the demo site
 	$(BIN)/reconwatch replay pcaps/*.pcap --site pcaps/demo-site.yaml --format table
@@ -31,6 +31,9 @@ bench: $(VENV)/.benches ## measure beside other programs; RUNS= RECORDS= BENCH_D
 
 bench-live: $(VENV)/.benches ## follow a log while it is written; EVE= RATE= SECONDS=
 	$(BIN)/python -m tests.bench.live $(EVE) $(call given,rate,$(RATE)) $(call given,seconds,$(SECONDS))
+
+soak: $(VENV)/.tests ## 24 hours of events through the service, memory and state measured; SOAK_SECONDS=120
+	$(BIN)/python -m tests.soak
 
 pcaps: $(VENV)/.tests ## make the captures anew, and their checksums in pcaps/manifest.yaml
 	$(BIN)/python pcaps/gen

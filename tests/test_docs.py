@@ -54,3 +54,23 @@ def test_every_note_in_the_readme_has_a_detector() -> None:
     told = README.partition("| note |")[2].partition("\n\n")[0]
     notes = {each.note for each in (*DETECTORS, *PROBE_DETECTORS, CertificateExposed)} | set(Scans.thresholds)
     assert set(re.findall(r"^\| `(\w+)`", told, re.MULTILINE)) == notes
+
+
+def test_every_test_that_the_threat_model_names_exists() -> None:
+    names = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "threat-model.md").read_text()))
+    tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    assert len(names) > 20
+    assert {name for name in names if not re.search(rf"^ *def {name}\(", tests, re.MULTILINE)} == set()
+
+
+def test_every_metric_that_is_told_of_exists() -> None:
+    from reconwatch.metrics import families
+    from tests.vitals import VITALS
+
+    page = (ROOT / "docs" / "service.md").read_text().partition("| metric")[2].partition("\n\n")[0]
+    told = {
+        name.partition("{")[0] for row in page.splitlines()[2:] for name in re.findall(r"`([^`]+)`", row.split("|")[1])
+    }
+    real = {family[0].removeprefix("reconwatch_") for family in families(VITALS)}
+    assert {name for name in told if not any(each.endswith(name) for each in real)} == set()
+    assert len(told) > 20

@@ -20,6 +20,7 @@ owned: {{domains: [acme-widgets.com], ranges: [203.0.113.0/24]}}
 sources: [{{eve: {folder}/eve.json}}]
 sinks: [{{file: {folder}/notices.jsonl}}]
 store: {{file: {folder}/reconwatch.db}}
+service: {{listen: off}}
 """
 
 
@@ -72,7 +73,8 @@ def running(tmp_path: Path) -> Iterator[Running]:
 
 def notices(folder: Path) -> list[dict[str, object]]:
     path = folder / "notices.jsonl"
-    return list(map(json.loads, path.read_text().splitlines())) if path.exists() else []
+    told = map(json.loads, path.read_text().splitlines()) if path.exists() else ()
+    return [notice for notice in told if notice["direction"] != "sensor"]
 
 
 def test_it_follows_reloads_refuses_what_is_wrong_and_ends_when_it_is_told_to(running: Running) -> None:

@@ -9,6 +9,7 @@ the order among them matters only to what comes late.
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -78,6 +79,8 @@ class Live:
         self.events = 0
         """Events taken since the start of the process."""
         self.readings: dict[str, Reading] = {}
+        self._unreadable: Counter[str] = Counter()
+        """Of streams that are over."""
         self._awaited: frozenset[str] = frozenset()
         """Streams that have more to say: time goes no further than the slowest of them."""
         self._waiting: list[_Waiting] = []
@@ -136,12 +139,23 @@ class Live:
             self._take(event, None)
             self._captured = max(self._captured, event.ts)
         self._holds |= account.holds
+        self._unreadable += account.unreadable
         self._forget(chunk.stream)
 
     def wait_for(self, streams: Collection[str]) -> None:
         """These streams have more to say, others have not: time goes as far as the slowest of them has come."""
         self._awaited = frozenset(streams)
         self._release(self._front())
+
+    @property
+    def unreadable(self) -> Counter[str]:
+        """Records that could not be read since the start of the process, by reason."""
+        return sum((reading.account.unreadable for reading in self.readings.values()), self._unreadable.copy())
+
+    @property
+    def waiting(self) -> int:
+        """Events that wait for earlier ones."""
+        return len(self._waiting)
 
     @property
     def come(self) -> Mapping[str, float]:
@@ -163,7 +177,9 @@ class Live:
         return number
 
     def _forget(self, stream: str) -> None:
-        self.readings.pop(stream, None)
+        reading = self.readings.pop(stream, None)
+        if reading is not None:
+            self._unreadable += reading.account.unreadable
         self._remembered.pop(stream, None)
         self._numbers.pop(stream, None)
 
@@ -309,6 +325,7 @@ class Live:
         self.restore(other.state())
         self.events, self._last_read = other.events, other._last_read
         self._awaited = other._awaited
+        self._unreadable = other.unreadable
 
     @property
     def streams(self) -> dict[str, dict[str, Any]]:

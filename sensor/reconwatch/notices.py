@@ -11,6 +11,8 @@ from reconwatch.sightings import Actor, Evidence, Target
 
 State = Literal["open", "update", "closed"]
 Verdict = Literal["monitor", "investigate", "escalate"]
+Direction = Literal["lookup", "probe", "sensor"]
+"""From inside to a database, from outside to us; `sensor`: what a service says of itself."""
 
 SCHEMA = 1
 
@@ -35,8 +37,11 @@ NOTES = (
     "Exposed_Name_Probed",
     "Canary_Touched",
     "Campaign",
+    "Heartbeat",
+    "Input_Gap",
+    "Self_Test_Failed",
 )
-"""All that a notice may be called (DESIGN.md section 4)."""
+"""All that a notice may be called (DESIGN.md section 4); the last three are what a service says of itself."""
 INVESTIGATE, ESCALATE = 30, 60
 """Scores from which the first and the second line are asked to look (DESIGN.md section 4)."""
 
@@ -61,7 +66,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     ts: float
     """The sighting that crossed the threshold."""
     note: str
-    direction: Literal["lookup", "probe"]
+    direction: Direction
     actor: Actor
     services: tuple[str, ...]
     techniques: tuple[str, ...]

@@ -13,8 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 from reconwatch.live import Live
 from reconwatch.notices import Notice
+from reconwatch.said_of_itself import Diary, Tally, input_gap
 from reconwatch.snapshot import SnapshotError
 from reconwatch.sources.live import Feed
 from reconwatch.store import Delivery, Retention, Store, StoreError
@@ -32,7 +35,9 @@ TIDY_EVERY: Final = 60.0
 RETRY: Final = 1.0
 """Seconds until a store that failed is asked again."""
 STATE: Final = "live"
-"""The name of the one part of the snapshot: the state of the run."""
+"""The name of a part of the snapshot: the state of the run."""
+DIARY: Final = "diary"
+"""The name of the other: what the service said of itself."""
 
 
 @dataclass
@@ -67,14 +72,24 @@ class Service:
         retention: Retention | None = None,
         snapshot_every: float = SNAPSHOT_EVERY,
         room: int = ROOM,
+        diary: Diary | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """`say` tells people a line; `ticks` is a clock that is never set back, in seconds."""
+        """`say` tells people a line; `ticks` is a clock that is never set back, in seconds; `clock` is that of people.
+
+        With a `diary` the service tells of itself, too: heartbeats, gaps, its self-test.
+        """
         self.live, self.feeds, self.store, self.delivery = live, list(feeds), store, delivery
         self.counts = Counts()
         self.gaps: list[tuple[str, float, float]] = []
         """(feed, from, to) of what may have been lost, since the process began."""
         self._say, self._ticks, self._every, self._room = say, ticks, snapshot_every, room
-        self._retention = retention
+        self._retention, self._diary, self._clock = retention, diary, clock
+        self._gaps_to_tell: list[tuple[str, float, float]] = []
+        self.last_told: Notice | None = None
+        """The last notice that the store took, since the process began."""
+        self.last_snapshot = (0.0, 0, 0.0)
+        """When the last snapshot was taken (UTC epoch seconds), bytes of state in it, seconds that it took."""
         self._tidy_at = float("-inf")
         self._pending: list[Notice] = []
         """Notices that the store could not keep yet."""
@@ -98,6 +113,7 @@ class Service:
         if last is not None:
             if last.parts is not None:
                 self._restore(last.parts)
+                self._go_on_with_diary(last.parts.get(DIARY))
             for feed in self.feeds:
                 if feed.name in last.marks:
                     self._resume(feed, last.marks[feed.name])
@@ -108,6 +124,14 @@ class Service:
             self.live.restore(parts[STATE])
         except (SnapshotError, KeyError) as error:
             self._say(f"the state of the last run is not gone on with: {error}; reading goes on where it ended")
+
+    def _go_on_with_diary(self, kept: bytes | None) -> None:
+        if self._diary is None or kept is None:
+            return
+        try:
+            self._diary.restore(kept)
+        except ValueError as error:
+            self._say(f"what the service said of itself is forgotten: {error}")
 
     def _resume(self, feed: Feed, mark: bytes) -> None:
         try:
@@ -123,6 +147,7 @@ class Service:
         if not more:
             self.live.tick()
             self._keep()
+        self._pending += self._of_itself()
         if self._trouble is None and self._ticks() >= self._snapshot_at:
             self.snapshot()
         sending = self.delivery.step(self._ticks() + (0.0 if more else DELIVERY_TIME))
@@ -167,15 +192,42 @@ class Service:
         self.counts.gap_seconds += max(0.0, end - start)
         self.gaps.append((name, start, end))
         del self.gaps[:-100]
+        if self._diary is not None:
+            self._gaps_to_tell.append((name, start, end))
+
+    def _gap_notices(self) -> list[Notice]:
+        """What of the gaps was not told: after a crash one may come again, as it was or longer. Raises StoreError."""
+        told = []
+        for name, start, end in self._gaps_to_tell:
+            notice = input_gap(name, start, end)
+            said = max(self.store.notices(id=notice.id), key=lambda each: each.rev, default=None)
+            if said is None or said.last < notice.last - 1e-6:  # times are kept to the microsecond
+                told.append(msgspec.structs.replace(notice, rev=said.rev + 1 if said is not None else 1))
+        return told
+
+    def _of_itself(self) -> list[Notice]:
+        """What is due on this day."""
+        if self._diary is None:
+            return []
+        due = self._diary.due(self._clock(), self.tally)
+        for notice in due:
+            if notice.note == "Self_Test_Failed":
+                self._say(notice.msg)
+        return due
+
+    @property
+    def tally(self) -> Tally:
+        """What was read and said since the process began."""
+        return Tally(self.live.events, self.counts.bytes, self.counts.notices.total(), self.counts.gaps)
 
     def _keep(self) -> bool:
         """Put what there is to say into the store; whether it took everything."""
         self._pending += self.live.notices()
-        if not self._pending and self._trouble is None:
+        if not self._pending and not self._gaps_to_tell and self._trouble is None:
             return True
         try:
             with self.store.transaction():
-                new = self.store.emit(self._pending)
+                new = self.store.emit([*self._pending, *self._gap_notices()])
         except StoreError as error:
             self._failed(error)
             return False
@@ -190,7 +242,8 @@ class Service:
             self._say("the store keeps notices again: reading goes on")
             self._trouble = None
         self.counts.notices.update((notice.note, notice.verdict) for notice in new)
-        self._pending = []
+        self.last_told = new[-1] if new else self.last_told
+        self._pending, self._gaps_to_tell = [], []
 
     def _failed(self, error: StoreError) -> None:
         self.counts.store_failures += 1
@@ -205,9 +258,12 @@ class Service:
         if not self._keep():
             return False
         marks = {feed.name: feed.mark() for feed in self.feeds}
+        parts = {STATE: self.live.state()}
+        if self._diary is not None:
+            parts[DIARY] = self._diary.state(self.tally)
         try:
             with self.store.transaction():
-                self.store.snapshot({STATE: self.live.state()}, marks)
+                self.store.snapshot(parts, marks)
         except StoreError as error:
             self._failed(error)
             return False
@@ -216,6 +272,7 @@ class Service:
         took = self._ticks() - begun
         self.counts.snapshots += 1
         self.counts.snapshot_seconds += took
+        self.last_snapshot = (self._clock(), sum(map(len, parts.values())), took)
         self._snapshot_at = self._ticks() + max(self._every, SNAPSHOT_SHARE * took)
         return True
 
@@ -229,6 +286,8 @@ class Service:
         live.take_over(self.live)
         self.live = live
         self.counts.reloads += 1
+        if self._diary is not None:
+            self._diary.test_again()
 
     def end(self) -> None:
         """Keep everything, give the sinks what they take at once, and let go."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconwatch.catalog import Catalog
-from reconwatch.catalog.load import chosen, load, load_world
+from reconwatch.catalog.load import as_of, chosen, load, load_world
 from reconwatch.catalog.world import World
 from reconwatch.detectors import default_thresholds
 from reconwatch.document import Problem
@@ -29,6 +29,8 @@ class Settings:
     world: World
     intelligence: Intelligence | None
     warnings: tuple[Problem, ...]
+    as_of: str = ""
+    """The latest day for which something of the catalog was said to hold, as 2026-11-24."""
 
 
 def settings(path: Path) -> Settings:
@@ -44,7 +46,7 @@ def settings(path: Path) -> Settings:
 
         intelligence = Intelligence.of(site)
         warnings += intelligence.problems()
-    return Settings(site, catalog, world, intelligence, tuple(warnings))
+    return Settings(site, catalog, world, intelligence, tuple(warnings), as_of(folder))
 
 
 def refusals(old: Settings, new: Settings) -> list[str]:
@@ -63,8 +65,8 @@ def refusals(old: Settings, new: Settings) -> list[str]:
             told.append(f"{what}: {after:,} instead of {before:,}; restart the service if that is meant")
     if new.site.sources != old.site.sources:
         told.append("`sources` has changed: that takes a restart")
-    if new.site.sinks != old.site.sinks or new.site.store != old.site.store:
-        told.append("`sinks` or `store` has changed: that takes a restart")
+    if any(getattr(new.site, key) != getattr(old.site, key) for key in ("sinks", "store", "service")):
+        told.append("`sinks`, `store` or `service` has changed: that takes a restart")
     return told
 
 

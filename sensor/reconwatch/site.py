@@ -18,7 +18,7 @@ import msgspec
 
 from reconwatch.cache import cached
 from reconwatch.document import Document, DocumentError, Problem, examine, in_order, load, text_of
-from reconwatch.site_outlets import Keeping, SinkSetting
+from reconwatch.site_outlets import Keeping, SinkSetting, Watching
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -191,6 +191,7 @@ class Site:
     sources: tuple[dict[str, Any], ...] = ()
     sinks: tuple[SinkSetting, ...] = ()
     store: Keeping = field(default_factory=Keeping)
+    service: Watching = field(default_factory=Watching)
     intel: tuple[Feed, ...] = ()
     thresholds: Thresholds = field(default_factory=dict)
     sees_clients: bool = False
@@ -418,6 +419,7 @@ def _site(model: SiteModel, document: Document, warnings: tuple[Problem, ...]) -
         sources=tuple(each.entry for each in model.sources),
         sinks=tuple(each.plain() for each in model.sinks),
         store=model.store.plain(),
+        service=model.service.plain(),
         intel=tuple(_feed(each, document, index) for index, each in enumerate(model.intel)),
         thresholds=dict(model.thresholds),
         sees_clients=model.sees_clients,

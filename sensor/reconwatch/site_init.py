@@ -347,6 +347,10 @@ intel: []
 store:
   # file: /var/lib/reconwatch/reconwatch.db
 
+# Where `run` answers for metrics and health: loopback; `off` for nowhere.
+service:
+  # listen: 127.0.0.1:15960
+
 # Thresholds of single notes; the defaults and their reasons are in the documentation of the detectors.
 thresholds: {{}}
 """

@@ -12,7 +12,7 @@ import msgspec
 from reconwatch.cache import stamp
 from reconwatch.document import Problem
 from reconwatch.site import Canary, Direction, Feed, Log, Owned, Roles, Site, Thresholds, Trust
-from reconwatch.site_outlets import Keeping, SinkSetting
+from reconwatch.site_outlets import Keeping, SinkSetting, Watching
 
 PACKAGES = ("idna", "publicsuffixlist", "pydantic", "yaml")
 """Packages that have a say in what a site may hold; the cache forgets what another version of them said."""
@@ -37,6 +37,7 @@ class _Kept(msgspec.Struct, frozen=True, array_like=True):
     sources: tuple[dict[str, Any], ...]
     sinks: tuple[SinkSetting, ...]
     store: Keeping
+    service: Watching
     intel: tuple[Feed, ...]
     thresholds: Thresholds
     sees_clients: bool
@@ -62,7 +63,7 @@ def encode(site: Site) -> bytes | None:
         owned.domains, owned.asns, owned.brands, owned.hosted, owned.issuers,
         (owned.ranges, owned.nameservers, owned.secondaries, site.inside, *roles),
         tuple((trust.who, trust.reason, trust.since, trust.until, trust.directions) for trust in site.trusted),
-        site.canaries, site.logs, site.sources, site.sinks, site.store, site.intel, site.thresholds,
+        site.canaries, site.logs, site.sources, site.sinks, site.store, site.service, site.intel, site.thresholds,
         site.sees_clients, site.path, site.warnings,
     )  # fmt: skip
     try:
@@ -87,6 +88,7 @@ def decode(raw: bytes) -> Site:
         sources=kept.sources,
         sinks=kept.sinks,
         store=kept.store,
+        service=kept.service,
         intel=kept.intel,
         thresholds=kept.thresholds,
         sees_clients=kept.sees_clients,

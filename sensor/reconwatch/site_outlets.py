@@ -14,6 +14,8 @@ STORE_DAYS = 400
 """A year and a month: the same month of last year can be looked at."""
 STORE_MEGABYTES = 2_000
 """Of notices with their evidence: some 500,000 emissions, and a busy sensor makes some hundreds a day."""
+LISTEN = "127.0.0.1:15960"
+"""Loopback: what is told there names networks and files, and nobody is asked who he is. No registered port."""
 
 
 class SinkSetting(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,3 +45,16 @@ class Keeping(msgspec.Struct, frozen=True):
     days: int = STORE_DAYS
     """Since they were told."""
     megabytes: int = STORE_MEGABYTES
+
+
+class Watching(msgspec.Struct, frozen=True):
+    """Where the service answers those who watch it."""
+
+    listen: str = LISTEN
+    """`address:port`, `[address]:port`; empty: nowhere."""
+
+    @property
+    def place(self) -> tuple[str, int] | None:
+        """Address and port; None: nowhere."""
+        host, _, port = self.listen.rpartition(":")
+        return (host.strip("[]"), int(port)) if host else None

@@ -25,6 +25,7 @@ from reconwatch.document_errors import shown
 from reconwatch.domains import read_domain, read_owned_domain
 from reconwatch.logformat import DATES, EXTRA_FIELDS, JSON_FIELDS, WITH_EXTRA_FIELDS, LogformatError, compiled
 from reconwatch.site_section import Section, Text, read_text
+from reconwatch.site_service import ServiceModel
 from reconwatch.site_sinks import SinkModel, StoreModel
 
 BROADEST = {4: 8, 6: 7}
@@ -445,6 +446,7 @@ class SiteModel(Section):
     sources: list[SourceModel] = []
     sinks: list[SinkModel] = []
     store: StoreModel = StoreModel()
+    service: ServiceModel = ServiceModel()
     intel: list[FeedModel] = []
     sees_clients: bool = False
     thresholds: dict[str, dict[str, Annotated[float, BeforeValidator(read_number)]]] = {}

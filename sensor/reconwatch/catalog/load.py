@@ -100,6 +100,11 @@ def newest(texts: Iterable[bytes]) -> bytes:
     return max((found[1] for text in texts if (found := _AS_OF.search(text))), default=b"")
 
 
+def as_of(folder: Path | None = None) -> str:
+    """The latest day for which something in a catalog was said to hold, as 2026-11-24; empty if nothing says so."""
+    return newest(dict(_texts(folder)).values()).decode()
+
+
 def _trust(around: set[Path], folder: Path) -> None:
     """Refuse a catalog that others than its owner (we or root) could change, or replace in the folders around it."""
     from reconwatch.document import DocumentError, Problem

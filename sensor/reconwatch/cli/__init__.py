@@ -12,6 +12,7 @@ from reconwatch.cli.canary import canary_group
 from reconwatch.cli.catalog import catalog_group
 from reconwatch.cli.replay import explain, exposure, replay
 from reconwatch.cli.rules import rules_group
+from reconwatch.cli.service import reload_service, status
 from reconwatch.cli.service import run as run_service
 from reconwatch.cli.site import check_all, site
 from reconwatch.cli.store import db_group
@@ -27,6 +28,8 @@ def main() -> None:
 for command in (
     replay,
     run_service,
+    status,
+    reload_service,
     exposure,
     explain,
     site,

@@ -44,6 +44,9 @@ SIGNATURES: Final[dict[str, tuple[int, str]]] = {
     "Exposed_Name_Probed": (1596018, _SCAN),
     "Canary_Touched": (1596019, _LEAK),
     "Campaign": (1596020, _LEAK),
+    "Heartbeat": (1596021, _MISC),
+    "Input_Gap": (1596022, _MISC),
+    "Self_Test_Failed": (1596023, _MISC),
 }
 """signature_id and category of each note. An id is never given to another note, even when its note is gone.
 
@@ -90,7 +93,7 @@ def event(notice: Notice) -> dict[str, Any]:
 def _metadata(notice: Notice) -> dict[str, Any]:
     """Lists of text, as Suricata writes a rule's metadata (its schema refuses empty ones), and the whole notice."""
     lists = {
-        "mitre_tactic_id": ["TA0043"],
+        "mitre_tactic_id": ["TA0043"] if notice.direction != "sensor" else [],
         "mitre_technique_id": list(notice.techniques),
         "signature_severity": [_SEVERITY[notice.verdict][1]],
         "reconwatch_id": [notice.id],

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
-from reconwatch.notices import SCHEMA, Notice, Reason, State, Verdict
+from reconwatch.notices import SCHEMA, Direction, Notice, Reason, State, Verdict
 from reconwatch.sightings import Actor, Evidence, Target
 from reconwatch.sinks.outlet import Outlet, Stream
 from reconwatch.sinks.times import epoch, rfc3339
@@ -134,7 +134,7 @@ class _NoticeLine(msgspec.Struct, frozen=True):
     state: State
     ts: str
     note: str
-    direction: Literal["lookup", "probe"]
+    direction: Direction
     actor: _ActorLine
     services: tuple[str, ...]
     techniques: tuple[str, ...]
