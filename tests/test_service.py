@@ -338,3 +338,18 @@ def test_a_state_of_another_version_is_told_and_reading_goes_on_where_it_ended(s
             assert service.counts.bytes == 0
     (told,) = said
     assert f"it is of version {VERSION}, this is {VERSION + 1}; reading goes on where it ended" in told
+
+
+def test_input_that_comes_faster_than_it_is_judged_is_told_and_so_is_its_end(sensor: Sensor) -> None:
+    said: list[str] = []
+    with sensor.service(say=said.append) as service, pytest.MonkeyPatch.context() as patch:
+        settles(service)
+        said.clear()
+        service._ticks = itertools.count(time.monotonic() + 10.0).__next__  # a second a look
+        waiting = [200 << 20] * 300 + [0] * 10
+        patch.setattr(service, "lag", lambda: {"eve": waiting.pop(0) if waiting else 0})
+        for _ in range(310):
+            service._watch_lag()
+    assert len(said) == 2
+    assert "200 MiB have waited to be read for a minute and more" in said[0]
+    assert said[1] == "input has been caught up with"

@@ -78,6 +78,8 @@ class Live:
         """Events whose time lay so far ahead that they were left out."""
         self.events = 0
         """Events taken since the start of the process."""
+        self.sightings: Counter[str] = Counter()
+        """The same of lookups, and of probes, that detectors were shown."""
         self.readings: dict[str, Reading] = {}
         self._unreadable: Counter[str] = Counter()
         """Of streams that are over."""
@@ -250,6 +252,7 @@ class Live:
         self._closed = before
         for event in rooms.by_name(before):
             for probe in rooms.probing.probes((event,)):
+                self.sightings["probe"] += 1
                 self._observe(rooms.probes, probe)
         closing = list(
             chain(
@@ -279,6 +282,7 @@ class Live:
             for visit in rooms.meet.feed(event):
                 sighting = self._sift.sighting(visit)
                 if sighting is not None:
+                    self.sightings["lookup"] += 1
                     self._observe(rooms.lookups, sighting)
 
     def _observe(self, runner: Runner[Any], item: Any) -> None:
@@ -320,10 +324,19 @@ class Live:
         """Go on where another run was. Raises SnapshotError; nothing is changed then."""
         snapshot.restore(self._parts(), data)
 
+    @property
+    def evicted(self) -> dict[str, int]:
+        """What was let go early because there was too much at once, by what it was."""
+        rooms = self.rooms
+        return {
+            "visits": rooms.meet.evicted, "flows": rooms.meet.unmatched, "contacts": rooms.contacts.uncounted,
+            "joined notices": rooms.joining.dropped,
+        }  # fmt: skip
+
     def take_over(self, other: Live) -> None:
         """Go on where another run is, with what this one was made of. Raises SnapshotError; nothing is changed then."""
         self.restore(other.state())
-        self.events, self._last_read = other.events, other._last_read
+        self.events, self.sightings, self._last_read = other.events, other.sightings, other._last_read
         self._awaited = other._awaited
         self._unreadable = other.unreadable
 

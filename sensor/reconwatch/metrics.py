@@ -100,6 +100,10 @@ def _input(vitals: Vitals) -> Iterator[Family]:
     yield _one("events_disordered_total", "counter", told, vitals.disordered)
     yield _one("events_late_total", "counter", "Events of windows that were over, left out.", vitals.late)
     yield _one("events_ahead_total", "counter", "Events stamped more than an hour ahead, left out.", vitals.ahead)
+    seen = [({"direction": direction}, count) for direction, count in sorted(vitals.sightings.items())]
+    yield "reconwatch_sightings_total", "counter", "Lookups and probes that detectors were shown.", seen
+    gone = [({"what": what}, count) for what, count in sorted(vitals.evicted.items())]
+    yield "reconwatch_evicted_total", "counter", "What was let go early because there was too much at once.", gone
     skipped = [({"reason": reason}, count) for reason, count in sorted(vitals.skipped.items())]
     yield "reconwatch_skipped_total", "counter", "Records that could not be read.", skipped
     yield _one("gaps_total", "counter", "Spans in which an input may have lost something.", vitals.gaps)

@@ -32,6 +32,10 @@ DELIVERY_TIME: Final = 0.25
 """Seconds a turn for sinks that are behind."""
 TIDY_EVERY: Final = 60.0
 """Seconds between looks for what is too old to be kept."""
+BEHIND: Final = 64 << 20
+"""Bytes that wait from which input may be coming faster than it is judged: more than a busy minute of a sensor."""
+BEHIND_FOR: Final = 60.0
+"""Seconds for which so much waits until that is told: after a start there is always something to catch up with."""
 RETRY: Final = 1.0
 """Seconds until a store that failed is asked again."""
 STATE: Final = "live"
@@ -90,7 +94,8 @@ class Service:
         """The last notice that the store took, since the process began."""
         self.last_snapshot = (0.0, 0, 0.0)
         """When the last snapshot was taken (UTC epoch seconds), bytes of state in it, seconds that it took."""
-        self._tidy_at = float("-inf")
+        self._tidy_at = self._lag_at = self._behind_told = float("-inf")
+        self._behind_since: float | None = None
         self._pending: list[Notice] = []
         """Notices that the store could not keep yet."""
         self._trouble: str | None = None
@@ -155,7 +160,28 @@ class Service:
             self._say(line)
         if not more:
             self._tidy()
+        self._watch_lag()
         return more or sending
+
+    def _watch_lag(self) -> None:
+        """Say when input comes faster than it is judged, and when that is over. Nothing is skipped meanwhile."""
+        now = self._ticks()
+        if now < self._lag_at:
+            return
+        self._lag_at = now + 1.0
+        waiting = sum(self.lag().values())
+        if waiting < BEHIND:
+            if self._behind_since is not None and now - self._behind_since >= BEHIND_FOR:
+                self._say("input has been caught up with")
+            self._behind_since = None
+        elif self._behind_since is None:
+            self._behind_since = now
+        elif now - self._behind_since >= BEHIND_FOR > self._behind_told - self._behind_since:
+            self._behind_told = now
+            self._say(
+                f"{waiting >> 20:,} MiB have waited to be read for a minute and more: input comes faster than it is"
+                " judged; nothing is skipped, notices come later"
+            )
 
     def _tidy(self) -> None:
         """A step of housekeeping, when there is nothing else to do."""

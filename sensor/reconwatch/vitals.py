@@ -106,6 +106,10 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     disordered: int
     late: int
     ahead: int
+    sightings: dict[str, int]
+    """Lookups, and what came from outside, that detectors were shown."""
+    evicted: dict[str, int]
+    """What was let go early because there was too much at once, by what it was; since its state began."""
     skipped: dict[str, int]
     """Records that could not be read, by reason."""
     snapshots: int
@@ -158,6 +162,8 @@ def vitals_of(service: Service, made: Made, *, began: float, at: float, ready: b
         disordered=live.disordered,
         late=live.late,
         ahead=live.ahead,
+        sightings=dict(live.sightings),
+        evicted=live.evicted,
         skipped=dict(live.unreadable),
         snapshots=counts.snapshots,
         snapshot_seconds=counts.snapshot_seconds,
