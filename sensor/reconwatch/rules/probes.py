@@ -213,13 +213,13 @@ def _path(sought: RequestPath, parties: Parties) -> Iterator[Draft]:
 
 
 def _asked(path: str) -> tuple[Option, ...]:
-    """The beginning of a request, or all of it but for query and last slashes; as `catalog.paths` reads it."""
+    """The beginning of a request, or all of it but for query and last slashes; as `catalog.paths` reads it.
+
+    The pattern says where the text stands: see `lookups.Name.options` of `startswith`.
+    """
     text = path.removesuffix("*")
-    match: tuple[Option, ...] = (content(text), ("nocase", None), ("startswith", None), FAST)
-    if path.endswith("*"):
-        return match
-    end = "$" if "?" in path else r"/*(?:[?#]|$)"
-    return (*match, pcre(f"^{re.escape(text)}{end}"))
+    end = "" if path.endswith("*") else "$" if "?" in path else r"/*(?:[?#]|$)"
+    return content(text), ("nocase", None), FAST, pcre(f"^{re.escape(text)}{end}")
 
 
 # ---------------------------------------------------------------- baits
@@ -236,7 +236,7 @@ def _bait(canary: Canary, parties: Parties) -> Iterator[Draft]:
             options: tuple[Option, ...] = (("flow", layer.flow), (layer.buffer, None), ("dotprefix", None), *match)
             yield _touched(f"name/{canary.value}/{layer.id}", layer.protocol, "any", told, options, parties)
     elif canary.kind == "path":
-        match = (content(canary.value), ("startswith", None), FAST)
+        match = (content(canary.value), FAST)
         whole = pcre(f"^{re.escape(canary.value)}(?:[?#]|$)", caseless=False)
         options = (("flow", "established,to_server"), ("http.uri", None), *match, whole)
         yield _touched(f"path/{_keyed(canary.value)}", "http", "any", told, options, parties)
