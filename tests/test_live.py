@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import json
+import pickle
 import random
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
@@ -17,7 +19,7 @@ from reconwatch.pipeline import Replay
 from reconwatch.site import Site, load_site
 from reconwatch.snapshot import SnapshotError
 from reconwatch.sources.live import Chunk
-from tests.conftest import SHARED
+from tests.conftest import ROOT, SHARED
 
 CATALOG = load()
 CAPTURES = ("cli", "modern", "benign", "proxy", "outside")
@@ -102,8 +104,6 @@ def test_a_run_that_was_killed_goes_on_from_its_last_snapshot_and_says_the_same(
 
 
 def test_a_snapshot_that_names_anything_but_our_own_types_is_refused() -> None:
-    import pickle
-
     class Hostile:
         def __reduce__(self) -> tuple[object, ...]:
             return (print, ("never",))
@@ -115,3 +115,59 @@ def test_a_snapshot_that_names_anything_but_our_own_types_is_refused() -> None:
         live.restore(b"\x80\x05cut")
     with pytest.raises(SnapshotError, match="version 999"):
         live.restore(pickle.dumps((999, {})))
+
+
+LOOKUPS = ROOT / "pcaps" / "lookups.pcap"
+"""From 09:02 on."""
+
+
+def dropped(path: Path) -> Chunk:
+    return Chunk(path.name, str(path), b"", 0, 1, b"", last=True, capture=path)
+
+
+def asked(hour: int) -> Chunk:
+    """One question at an hour of the day of `lookups.pcap`."""
+    record = {
+        "timestamp": f"2026-11-24T{hour:02}:00:00.000000+0000", "flow_id": hour, "event_type": "dns", "proto": "UDP",
+        "src_ip": "10.20.1.99", "src_port": 4_000, "dest_ip": "10.20.0.53", "dest_port": 53,
+        "dns": {"type": "query", "id": 1, "rrname": "api.shodan.io", "rrtype": "A", "tx_id": 0},
+    }  # fmt: skip
+    line = json.dumps(record).encode() + b"\n"
+    return Chunk("eve", "eve.json", line, 1 if hour else 0, 1, line)
+
+
+@pytest.mark.parametrize("before", [8, 20])
+def test_a_dropped_capture_says_what_a_replay_says_of_it_be_it_old_or_new(before: int) -> None:
+    """What is followed stands at an hour before, or long after, the capture's."""
+    site, warned = load_site(ROOT / "pcaps" / "demo-site.yaml"), []
+    live = Live(CATALOG, site, warn=warned.append)
+    said = [*told(live, [asked(before)])]
+    live.wait_for(())
+    said += told(live, [dropped(LOOKUPS)])
+    said += live.finish()
+    last = {notice.id: notice.row for notice in said if notice.actor.ip != "10.20.1.99"}
+    assert last == {notice.id: notice.row for notice in Replay([LOOKUPS], CATALOG, site).notices()}
+    assert (live.late, live.sightings["lookup"] > 5) == (0, True)
+    assert [line for line in warned if "judged by itself" in line] == (
+        [f"{LOOKUPS}: is older than what is followed, and judged by itself"] if before == 20 else []
+    )
+
+
+def test_while_a_capture_is_read_somebody_is_told_that_nothing_hangs() -> None:
+    live, signs = Live(CATALOG, Site.default()), []
+    live.alive = lambda: signs.append(1)
+    live.read(dropped(LOOKUPS))
+    assert signs
+
+
+def test_a_state_that_does_not_fit_leaves_a_run_as_if_nothing_had_been_read() -> None:
+    live = Live(CATALOG, load_site(ROOT / "pcaps" / "demo-site.yaml"))
+    told(live, [dropped(LOOKUPS)])
+    live.wait_for(())
+    assert list(live.notices())
+    version, state = pickle.loads(live.state())
+    state["lookups"]["states"] = [(1.0, 0, b"key", b"\xc1")]
+    fresh = Live(CATALOG, Site.default())
+    with pytest.raises(SnapshotError, match=r"lookups\.states does not fit"):
+        fresh.restore(pickle.dumps((version, state)))
+    assert (fresh.waiting, fresh.state()) == (0, Live(CATALOG, Site.default()).state())

@@ -26,8 +26,10 @@ from reconwatch.interest import Lookout
 from reconwatch.notices import Finding, Notice
 from reconwatch.sift import Sift
 from reconwatch.site import Site
+from reconwatch.snapshot import SnapshotError
 from reconwatch.sources.live import Chunk
 from reconwatch.sources.live.reading import Reading
+from reconwatch.sources.opener import looked_into
 from reconwatch.sources.textlog.declared import declared_for
 from reconwatch.sources.units import Part, Reader, Task, Unit
 from reconwatch.windows import DAY, MINUTE
@@ -69,7 +71,14 @@ class Live:
         now: Callable[[], float] = lambda: float("inf"),
     ) -> None:
         """`now`: our clock, in UTC epoch seconds. Without one no time is ahead of it."""
+        self._made_of = catalog, site, world, intelligence
         self._warn, self._now = warn, now
+        self.alive: Callable[[], None] = lambda: None
+        """Called now and then while a capture is read: that may take minutes."""
+        self._begin()
+
+    def _begin(self) -> None:
+        """As if nothing had been read."""
         self.disordered = 0
         """Events that came after later ones had been judged."""
         self.late = 0
@@ -101,13 +110,12 @@ class Live:
         self._first_probe: float | None = None
         self._captured = float("-inf")
         """The latest time of the captures that were read."""
-        self._last_read = now()
+        self._last_read = self._now()
         self._findings: list[Finding] = []
+        self._said: list[Notice] = []
+        """Of captures that were judged by themselves."""
         self._desk = Desk()
-        self._put_together(Assembly(catalog, site, world, intelligence))
-
-    def _put_together(self, rooms: Assembly) -> None:
-        self.rooms = rooms
+        self.rooms = rooms = Assembly(*self._made_of)
         self._lookout = Lookout(rooms.interest)
         self._sift = Sift(rooms.watched, rooms.site, world=rooms.world)
 
@@ -133,11 +141,24 @@ class Live:
             self._forget(chunk.stream)
 
     def _read_capture(self, chunk: Chunk) -> None:
+        """A capture that goes on where time stands is part of what is followed; an older one is a run of its own."""
         assert chunk.capture is not None
+        (_, begins), _ = looked_into(chunk.capture)
+        if begins < self._clock - LATENESS:
+            self._warn(f"{chunk.name}: is older than what is followed, and judged by itself")
+            aside = Live(*self._made_of, warn=self._warn, now=self._now)
+            aside.alive = self.alive
+            aside.read(chunk)
+            self._said += aside.finish()
+            self.events += aside.events
+            self._unreadable += aside.unreadable
+            self.sightings += aside.sightings
+            return
         account = Account(chunk.name, self._warn)
         number = self._number_of(chunk.stream)
         unit = Unit((Part(number, chunk.name, chunk.capture, 0.0),))
-        for event in Reader(self._lookout, funnel=True, progress=lambda done: None).one(Task(unit), {number: account}):
+        reader = Reader(self._lookout, funnel=True, progress=lambda done: self.alive())
+        for event in reader.one(Task(unit), {number: account}):
             self._take(event, None)
             self._captured = max(self._captured, event.ts)
         self._holds |= account.holds
@@ -202,11 +223,9 @@ class Live:
         self.disordered += event.ts <= self._clock
         self._number_events += 1
         heapq.heappush(self._waiting, (when(event), self._number_events, event))
-        if reading is None or len(self._waiting) > MOST_WAITING:
-            if len(self._waiting) > MOST_WAITING:
-                self._judge(heapq.heappop(self._waiting)[2])
-            return
-        if event.ts >= reading.newest:
+        if len(self._waiting) > MOST_WAITING:
+            self._release(max(self._waiting[0][2].ts, self._clock + 1.0))
+        elif reading is not None and event.ts >= reading.newest:
             self._release(self._front())
 
     def _front(self) -> float:
@@ -252,7 +271,6 @@ class Live:
         self._closed = before
         for event in rooms.by_name(before):
             for probe in rooms.probing.probes((event,)):
-                self.sightings["probe"] += 1
                 self._observe(rooms.probes, probe)
         closing = list(
             chain(
@@ -282,10 +300,10 @@ class Live:
             for visit in rooms.meet.feed(event):
                 sighting = self._sift.sighting(visit)
                 if sighting is not None:
-                    self.sightings["lookup"] += 1
                     self._observe(rooms.lookups, sighting)
 
     def _observe(self, runner: Runner[Any], item: Any) -> None:
+        self.sightings["probe" if runner is self.rooms.probes else "lookup"] += 1
         before = runner.late
         self._findings += runner.observe(item)
         self.late += runner.late - before
@@ -294,6 +312,8 @@ class Live:
 
     def notices(self) -> Iterator[Notice]:
         """What there is to say now."""
+        said, self._said = self._said, []
+        yield from said
         findings, self._findings = self._findings, []
         for finding in findings:
             notice = self._desk.consider(self.rooms.corroborated(finding))
@@ -318,11 +338,16 @@ class Live:
     def state(self) -> bytes:
         """All that a later run needs to go on behind what was read, once `notices` has been emptied."""
         assert not self._findings
+        assert not self._said
         return snapshot.taken(self._parts())
 
     def restore(self, data: bytes) -> None:
-        """Go on where another run was. Raises SnapshotError; nothing is changed then."""
-        snapshot.restore(self._parts(), data)
+        """Go on where another run was. Raises SnapshotError; it is then as if nothing had been read."""
+        try:
+            snapshot.restore(self._parts(), data)
+        except SnapshotError:
+            self._begin()
+            raise
 
     @property
     def evicted(self) -> dict[str, int]:

@@ -156,7 +156,7 @@ class Diary:
             self._day, self._since, self._carried, self._begun = day, now, Tally(), tally
         return said
 
-    def test_again(self) -> None:
+    def mark_test_due(self) -> None:
         """What the service is made of has changed: its self-test is due."""
         self._tested = None
 

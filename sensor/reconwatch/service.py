@@ -313,7 +313,7 @@ class Service:
         self.live = live
         self.counts.reloads += 1
         if self._diary is not None:
-            self._diary.test_again()
+            self._diary.mark_test_due()
 
     def end(self) -> None:
         """Keep everything, give the sinks what they take at once, and let go."""

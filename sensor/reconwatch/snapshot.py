@@ -12,6 +12,8 @@ import pickle
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
+import msgspec
+
 VERSION: Final = 2
 """Of what is kept, in all classes together: another one's state is not restored, its marks are."""
 
@@ -53,7 +55,8 @@ def restore(parts: Mapping[str, Stateful], data: bytes) -> None:
     """Put a state back into parts that were made alike.
 
     Raises:
-        SnapshotError: it is another version's, or damaged, or names what no snapshot may name. Nothing was changed.
+        SnapshotError: it is another version's, or damaged, names what no snapshot may name, or does not fit. Some
+            parts may have been changed then.
     """
 
     class Unpickler(pickle.Unpickler):
@@ -78,6 +81,8 @@ def restore(parts: Mapping[str, Stateful], data: bytes) -> None:
     missing = [f"{name}.{each}" for name, each in wanted if each not in state.get(name, ())]
     if missing:
         raise SnapshotError(f"it lacks {missing[0]}")
-    for name, part in parts.items():
-        for each in part.KEPT:
-            setattr(part, each, state[name][each])
+    for name, each in wanted:
+        try:
+            setattr(parts[name], each, state[name][each])
+        except (msgspec.MsgspecError, TypeError, ValueError, IndexError) as error:  # what a detector keeps has changed
+            raise SnapshotError(f"{name}.{each} does not fit: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -32,10 +33,12 @@ class Slow(Sink):
             self.ended.release()
 
 
-def until(done: Callable[[], bool], delivery: Delivery) -> None:
-    """Steps until something is so. A thread needs its moments; a test that waits in vain is ended by its runner."""
-    while not done():
+def until(done: Callable[[], bool], delivery: Delivery) -> bool:
+    """Steps until something is so, for a thread needs its moments; False if it is not for a long time."""
+    patience = time.monotonic() + 30
+    while not done() and time.monotonic() < patience:
         delivery.step(0.0)
+    return done()
 
 
 def test_a_slow_sink_has_a_thread_of_its_own_and_stops_nobody(
@@ -51,9 +54,9 @@ def test_a_slow_sink_has_a_thread_of_its_own_and_stops_nobody(
     assert (slow.got, quick.got) == ([], [1, 2])
     assert store.sinks.position("slow").seq == 0  # type: ignore[union-attr]
     slow.go.release()
-    until(lambda: store.sinks.position("slow").seq == 1, delivery)  # type: ignore[union-attr]
+    assert until(lambda: store.sinks.position("slow").seq == 1, delivery)  # type: ignore[union-attr]
     slow.go.release()
-    until(lambda: slow.got == [1, 2] and store.sinks.position("slow").seq == 2, delivery)  # type: ignore[union-attr]
+    assert until(lambda: slow.got == [1, 2] and store.sinks.position("slow").seq == 2, delivery)  # type: ignore[union-attr]
     delivery.close()
 
 
@@ -64,11 +67,11 @@ def test_a_slow_sink_that_fails_is_tried_again(deliver: Callable[..., tuple[Stor
     store.emit(numbered(1))
     delivery.step(FOREVER)
     slow.go.release()
-    until(lambda: delivery.standings()[0].failures == 1, delivery)
+    assert until(lambda: delivery.standings()[0].failures == 1, delivery)
     slow.down = None
     slow.go.release()
     clock.now += LONGEST_PAUSE
-    until(lambda: slow.got == [1] and delivery.standings()[0].failures == 0, delivery)
+    assert until(lambda: slow.got == [1] and delivery.standings()[0].failures == 0, delivery)
     delivery.close()
 
 
@@ -86,7 +89,7 @@ def test_what_a_slow_sink_was_given_of_a_store_that_is_gone_moves_no_position(
     delivery.step(FOREVER)
     slow.go.release()
     slow.go.release()
-    until(lambda: slow.got == [1, 2, 3, 7] and store.sinks.position("slow").seq == 1, delivery)  # type: ignore[union-attr]
+    assert until(lambda: slow.got == [1, 2, 3, 7] and store.sinks.position("slow").seq == 1, delivery)  # type: ignore[union-attr]
     delivery.close()
 
 

@@ -112,7 +112,13 @@ class _Run:
         from reconwatch.live import Live
 
         warn = self._voice.warning
-        return Live(found.catalog, found.site, found.world, found.intelligence, warn=warn, now=time.time)
+        live = Live(found.catalog, found.site, found.world, found.intelligence, warn=warn, now=time.time)
+        live.alive = self._alive
+        return live
+
+    def _alive(self) -> None:
+        """A capture is being read: whoever watches is told that nothing hangs."""
+        self._watched.turned()
 
     def _watch(self) -> Watched:
         from reconwatch.vitals import Made

@@ -18,7 +18,7 @@ from reconwatch.prose import counted
 from reconwatch.sinks.jsonl import read_jsonl
 from reconwatch.store.contract import Clock, Dead, Outbox, Position, Stored, StoreError
 from reconwatch.store.lane import AT_ONCE, Backlog, Lane, Sending, Standing
-from reconwatch.store.output import Output, Refused, Unreachable
+from reconwatch.store.output import Output, Refused
 
 RETRIES_ASKED: Final = 5.0
 """Seconds between two looks whether somebody wants dead letters to be sent once more."""
@@ -263,8 +263,6 @@ def _sent(output: Output, notices: Sequence[Notice]) -> Exception | None:
     """Send a batch; what went wrong. A fault of a sink's own code is one more way to be down."""
     try:
         output.send(notices)
-    except (Unreachable, Refused) as error:
-        return error
-    except Exception as error:
+    except Exception as error:  # Unreachable and Refused, as it should be, or a fault of its own code
         return error
     return None
