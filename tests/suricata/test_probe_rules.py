@@ -13,6 +13,7 @@ from tests.suricata.wire import AXFR, HOST, IXFR, STRANGER, A, Wire
 from reconwatch.rules.ledger import shared
 from reconwatch.rules.lookups import agent
 from reconwatch.rules.probes import SCAN_OPENINGS, address_groups
+from reconwatch.rules.reputation import categories
 
 OURS = "10.20.3.10"
 """In $HOME_NET: these rules are of no site."""
@@ -59,6 +60,27 @@ def crawlers() -> Iterator[tuple[str, int, str]]:
                 if ":" not in each:
                     yield scanner.id, part, each.partition("/")[0]
                     break
+
+
+def test_by_reputation_every_crawler_alerts_on_what_it_begins_and_on_no_answer(bench) -> None:
+    made, wire = bench(iprep=True), Wire()
+    names = {scanner.id: each.short[3:] for each in categories(WORLD) for scanner in each.scanners}
+    expected, answers = {}, []
+    for number, (scanner, part, address) in enumerate(crawlers()):
+        if part:
+            continue
+        ports = wire.ports(443)
+        wire.tcp(address, OURS, ports, SYN)
+        expected[ports[0]] = f"probe/reputation/{names[scanner]}"
+        ports = wire.ports(443)
+        wire.udp(f"10.20.{4 + number // 250}.{1 + number % 250}", address, ports, b"hello")
+        wire.udp(address, f"10.20.{4 + number // 250}.{1 + number % 250}", ports[::-1], b"hello yourself")
+        answers.append(ports[0])
+    ports = wire.ports(443)
+    wire.tcp(STRANGER, OURS, ports, SYN)
+    alerts = made.alerts(wire)
+    assert {key for port, key in expected.items() if key not in alerts[port]} == set()
+    assert [alerts[port] for port in (*answers, ports[0], 443)] == [set()] * (len(answers) + 2)
 
 
 def test_an_echo_request_of_a_crawler_is_told(bench) -> None:
