@@ -163,6 +163,12 @@ class Sensor:
         elif moved.parent != self.archive:
             moved.rename(self.archive / name)
 
+    def cut_in_place(self, chance: random.Random) -> None:
+        """As logrotate's `copytruncate`; nothing is written between the copy and the cut."""
+        self._rotations += 1
+        shutil.copyfile(self.log, self.archive / f"eve.json-{self._rotations:04}")
+        os.truncate(self.log, 0)
+
     def stored(self) -> list[tuple[str, int]]:
         with Reader.open(self.database) as reader:
             return [(notice.id, notice.rev) for notice in reader.notices()]
@@ -198,8 +204,11 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("hurried")
-def test_killed_while_its_log_is_rotated_and_packed_it_loses_and_repeats_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["renamed and packed", "copytruncate"])
+def test_killed_while_its_log_is_rotated_it_loses_and_repeats_nothing(tmp_path: Path, how: str) -> None:
     sensor, chance, all_lines = Sensor(tmp_path), random.Random(7), lines(10_000, seed=7)
+    if how == "copytruncate":
+        sensor.rotate = sensor.cut_in_place  # type: ignore[method-assign]
     expected = uninterrupted(all_lines)  # before the forks: what is compiled here need not be there
 
     def writes() -> Iterator[None]:
