@@ -1,1 +1,9 @@
 @load ./main
+@load ./bulk-search
+@load ./ct-log-scraping
+@load ./database-lookup
+@load ./enumeration-sweep
+@load ./indicator-match
+@load ./recon-tool
+@load ./reverse-sweep
+@load ./targeted-search

@@ -219,13 +219,22 @@ function hand_on(key: addr, ev: Cluster::Event)
 		Cluster::publish(Cluster::manager_topic, ev);
 	}
 
+## By which address a row is handed on: that of its actor. A resolver's or proxy's view of a lookup belongs to the client
+## for whom it asks, which is known only where both are seen: then lookups, which are rare, are all counted on one node.
+function counting_key(rec: Info): addr
+	{
+	if ( rec$direction == "lookup" && ! sees_clients && |resolvers| + |proxies| > 0 )
+		return 0.0.0.0;
+	return rec$actor;
+	}
+
 function sight(rec: Info)
 	{
 	Log::write(LOG, rec);
 	if ( counts_here() )
 		event ReconWatch::sighted(rec);
 	else
-		hand_on(rec$actor, Cluster::make_event(ReconWatch::sighted, rec));
+		hand_on(counting_key(rec), Cluster::make_event(ReconWatch::sighted, rec));
 	}
 
 ## Scores from which the first and the second line are asked to look, as reconwatch counts them.

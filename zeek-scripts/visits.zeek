@@ -318,12 +318,28 @@ function cut(going: OpenVisit, whole: bool)
 	going$continues = continues;
 	}
 
+function older_visit(a: OpenVisit, b: OpenVisit): int
+	{
+	return a$oldest < b$oldest ? -1 : a$oldest > b$oldest ? 1 : strcmp(a$service, b$service);
+	}
+
+## Close the visits of a list, the oldest first.
+function close_visits(over: vector of OpenVisit)
+	{
+	sort(over, older_visit);
+	for ( _, going in over )
+		{
+		delete open_visits[going$actor, going$service];
+		cut(going, T);
+		}
+	}
+
 function close_all_visits()
 	{
-	local all = open_visits;
-	open_visits = table();
-	for ( [actor, service], going in all )
-		cut(going, T);
+	local over: vector of OpenVisit = vector();
+	for ( [actor, service], going in open_visits )
+		over += going;
+	close_visits(over);
 	}
 
 function take(actor: addr, service: string, step: Step)
@@ -436,11 +452,7 @@ event tick()
 	for ( [actor, service], going in open_visits )
 		if ( network_time() - going$touched >= visit_gap + upstream_span + 2 * disorder )
 			over += going;
-	for ( _, going in over )
-		{
-		delete open_visits[going$actor, going$service];
-		cut(going, T);
-		}
+	close_visits(over);
 	if ( |open_visits| + |held| > 0 && ! ending )
 		{
 		ticking = T;
