@@ -1,4 +1,5 @@
 @load ./main
+@load ./catalog
 @load ./bulk-search
 @load ./ct-log-scraping
 @load ./database-lookup

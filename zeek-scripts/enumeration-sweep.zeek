@@ -107,6 +107,7 @@ function tell_sweep(state: Breadth, v: Visit, day: time)
 	local f = found_in(v, Enumeration_Sweep, |ids|, points,
 	    fmt("%s swept %d open technical databases: %s", v$actor, |ids|, shortened(names, 4)));
 	f$services = ids;
+	f$key = "sweep";
 	f$technique = join_string_vec(sorted_strings(techniques), ",");
 	tell(f, day);
 	}

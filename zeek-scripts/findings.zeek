@@ -77,7 +77,9 @@ function grade(score: count): count &is_used
 ## to name more databases, when it has not grown for :zeek:see:`ReconWatch::quiet`.
 function tell(f: Finding, window: time) &is_used
 	{
-	local id = fmt("%s %s %s %s %.0f", f$note, f$actor, f?$trusted ? "trusted" : "", f$key, time_to_double(window));
+	# What is about one database is told for each; what may come to be about more has a key of its own.
+	local what = f$key == "" ? join_string_vec(f$services, ",") : f$key;
+	local id = fmt("%s %s %s %s %.0f", f$note, f$actor, f?$trusted ? "trusted" : "", what, time_to_double(window));
 	if ( window_start(f$ts) != window || f?$trusted )
 		f$key = fmt("%s%s%s", f$key, f?$trusted ? " trusted" : "",
 		    window_start(f$ts) != window ? strftime(" %Y-%m-%d", window) : "");
