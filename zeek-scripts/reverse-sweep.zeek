@@ -38,12 +38,7 @@ global walks: table[string] of Walked &create_expire=state_life;
 function reversed_in(name: string): string
 	{
 	local ip = "";
-	if ( /^([0-9]{1,3}\.){4}/ in name )
-		{
-		local o = split_string(name, /\./);
-		ip = fmt("%s.%s.%s.%s", o[3], o[2], o[1], o[0]);
-		}
-	else if ( /^([0-9a-fA-F]\.){32}/ in name )
+	if ( /^([0-9a-fA-F]\.){32}/ in name )
 		{
 		local nibbles = reverse(gsub(name[:64], /\./, ""));
 		local groups: vector of string = vector();
@@ -54,6 +49,11 @@ function reversed_in(name: string): string
 			at += 4;
 			}
 		ip = join_string_vec(groups, ":");
+		}
+	else if ( /^([0-9]{1,3}\.){4}/ in name )
+		{
+		local o = split_string(name, /\./);
+		ip = fmt("%s.%s.%s.%s", o[3], o[2], o[1], o[0]);
 		}
 	return ip != "" && is_valid_ip(ip) ? ip : "";
 	}

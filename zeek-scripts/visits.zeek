@@ -320,7 +320,11 @@ function cut(going: OpenVisit, whole: bool)
 
 function older_visit(a: OpenVisit, b: OpenVisit): int
 	{
-	return a$oldest < b$oldest ? -1 : a$oldest > b$oldest ? 1 : strcmp(a$service, b$service);
+	if ( a$oldest != b$oldest )
+		return a$oldest < b$oldest ? -1 : 1;
+	if ( a$actor != b$actor )
+		return a$actor < b$actor ? -1 : 1;
+	return strcmp(a$service, b$service);
 	}
 
 ## Close the visits of a list, the oldest first.
