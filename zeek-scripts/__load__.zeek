@@ -1,5 +1,6 @@
 @load ./main
 @load ./catalog
+@load ./observe
 @load ./bulk-search
 @load ./ct-log-scraping
 @load ./database-lookup

@@ -598,7 +598,7 @@ function parameters_in(query: string): table[string] of string
 function asked(service: string, layer: string, text: string): Names
 	{
 	local path = text;
-	local given: table[string] of string = table();
+	local values: table[string] of string = table();
 	if ( layer == "http" )
 		{
 		local sides = split_string1(text, /\?/);
@@ -606,7 +606,7 @@ function asked(service: string, layer: string, text: string): Names
 		if ( path != "/" )
 			path = gsub(path, /\/+$/, "");
 		if ( |sides| == 2 )
-			given = parameters_in(sides[1]);
+			values = parameters_in(sides[1]);
 		}
 	for ( _, query in services[service]$queries )
 		{
@@ -622,7 +622,7 @@ function asked(service: string, layer: string, text: string): Names
 		local whole = T;
 		for ( _, parameter in query$parameters )
 			{
-			if ( parameter$name !in given || ! filled(parameter$value, 0, given[parameter$name], fits) )
+			if ( parameter$name !in values || ! filled(parameter$value, 0, values[parameter$name], fits) )
 				{
 				whole = F;
 				break;

@@ -29,7 +29,7 @@ export {
 	const most_open = 40000 &redef;
 
 	## Names that are remembered at once, to find the client for whom a resolver or proxy asks.
-	const most_asked = 30000 &redef;
+	const most_upstream_asks = 30000 &redef;
 
 	## One client's use of one service.
 	type Visit: record {
@@ -389,7 +389,7 @@ function remember(rec: Info)
 		{
 		if ( [rank, name] !in asked )
 			{
-			if ( |asked| >= most_asked )
+			if ( |asked| >= most_upstream_asks )
 				next;
 			asked[rank, name] = vector();
 			}

@@ -11,6 +11,11 @@ event zeek_init() &priority=-10
 	Driven::see(1sec, 10.0.0.1, "shodan", "tls", "shodan.io");
 	Driven::see(2sec, 10.0.0.1, "shodan", "tls", "shodan.io");
 	Driven::see(10min, 10.0.0.1, "shodan", "tls", "shodan.io");
+	# Resolved; resolved again and used an hour later.
+	Driven::see(0sec, 10.0.0.6, "shodan", "dns", "shodan.io");
+	Driven::see(10min, 10.0.0.6, "shodan", "dns", "shodan.io");
+	Driven::see(1hr, 10.0.0.6, "shodan", "conn", "shodan.io");
+	Driven::see(2hrs, 10.0.0.6, "shodan", "dns", "shodan.io");
 	# Resolved only.
 	Driven::see(0sec, 10.0.0.2, "shodan", "dns", "shodan.io");
 	# Products contact it too.
