@@ -62,7 +62,7 @@ function sweep(state: Breadth, minute: count, day: time)
 	}
 
 ## The minutes of a sweep, with the pauses between them that are shorter than a span.
-function filled(covered: set[count]): set[count]
+function swept_minutes(covered: set[count]): set[count]
 	{
 	local ordered: vector of count = vector();
 	for ( minute in covered )
@@ -98,7 +98,7 @@ function tell_sweep(state: Breadth, v: Visit, day: time)
 	local points = +30 + (4 * extra > 20 ? +20 : 4 * extra);
 	if ( |techniques| >= 3 )
 		points += 10;
-	for ( minute in filled(state$covered) )
+	for ( minute in swept_minutes(state$covered) )
 		if ( minute in state$naming )
 			{
 			points += 20;

@@ -115,7 +115,7 @@ type Ask: record {
 };
 
 ## By rank and name; the rank is that of :zeek:see:`ReconWatch::rank_of`.
-global asked: table[count, string] of vector of Ask &write_expire=2min;
+global asks_by_name: table[count, string] of vector of Ask &write_expire=2min;
 
 ## Asks for one name that are kept; in a flood, one of the last will do.
 const most_asks = 256;
@@ -379,7 +379,7 @@ function with_parents(name: string): vector of string
 	return all;
 	}
 
-function remember(rec: Info)
+function remember_ask(rec: Info)
 	{
 	if ( ! rec?$host )
 		return;
@@ -387,17 +387,17 @@ function remember(rec: Info)
 	local rank = rank_of(rec$actor_role);
 	for ( _, name in with_parents(rec$host) )
 		{
-		if ( [rank, name] !in asked )
+		if ( [rank, name] !in asks_by_name )
 			{
-			if ( |asked| >= most_upstream_asks )
+			if ( |asks_by_name| >= most_upstream_asks )
 				next;
-			asked[rank, name] = vector();
+			asks_by_name[rank, name] = vector();
 			}
-		local asks = asked[rank, name];
+		local asks = asks_by_name[rank, name];
 		if ( |asks| >= most_asks )
 			asks = asks[most_asks / 2:];
 		asks += ask;
-		asked[rank, name] = asks;
+		asks_by_name[rank, name] = asks;
 		}
 	}
 
@@ -408,12 +408,12 @@ function settle(rec: Info)
 	local rank = 0;
 	while ( rec?$host && rank < rank_of(rec$actor_role) )
 		{
-		if ( [rank, rec$host] in asked )
+		if ( [rank, rec$host] in asks_by_name )
 			{
 			local found = F;
 			local nearest = upstream_span;
 			local best: Ask;
-			for ( _, ask in asked[rank, rec$host] )
+			for ( _, ask in asks_by_name[rank, rec$host] )
 				{
 				local away = ask$at > rec$ts ? ask$at - rec$ts : rec$ts - ask$at;
 				if ( away > nearest || (rec$kind != "dns" && ask$name != rec$host) )
@@ -476,7 +476,7 @@ event ReconWatch::sighted(rec: Info)
 	local upstream = F;
 	if ( sees_upstream() )
 		{
-		remember(rec);
+		remember_ask(rec);
 		upstream = rank_of(rec$actor_role) > 0 && |held| < most_open;
 		}
 	if ( upstream )
