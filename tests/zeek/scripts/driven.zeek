@@ -25,11 +25,11 @@ module Driven;
 export {
 	## Noon of 24 November 2026, UTC.
 	const noon = double_to_time(1795521600.0);
+	## Of the client of the row before; each has the next.
+	global port_number = 10000;
 	global row: function(after: interval, actor: addr, service: string, kind: string, host: string): ReconWatch::Info;
 	global see: function(after: interval, actor: addr, service: string, kind: string, host: string);
 }
-
-global port_number = 10000;
 
 function row(after: interval, actor: addr, service: string, kind: string, host: string): ReconWatch::Info
 	{
