@@ -523,6 +523,8 @@ function filled(form: vector of string, i: count, text: string, fits: vector of 
 		return rest == "";
 	local behind = form[i + 2];
 	local last = i + 3 == |form|;
+	if ( |rest| <= |behind| )
+		return F;
 	local stop: int = last ? |rest| - |behind| : rfind_str(rest, behind);
 	local tries = 0;
 	while ( stop > 0 && tries < 64 )
