@@ -29,7 +29,7 @@ type Named: record {
 type Names: vector of Named;
 
 ## Characters of a request that are searched.
-const longest_text = 16384;
+const longest_searched = 16384;
 const decode_rounds = 3;
 
 const octets = /[0-9]{1,3}(\.[0-9]{1,3}){3}/;
@@ -417,7 +417,7 @@ function find_brands(found: set[string], lowered: string)
 ## Notes every asset of ours that a text names.
 function find_ours(found: set[string], text: string)
 	{
-	text = sub_bytes(text, 1, longest_text);
+	text = sub_bytes(text, 1, longest_searched);
 	# Marks and symbols beyond ASCII (U+0080 to U+00BF, U+2000 to U+2FFF, what is none) are no letters.
 	if ( /[\x80-\xff]/ in text )
 		text = gsub(text, /\xc2[\x80-\xbf]|\xe2[\x80-\xbf][\x80-\xbf]|\xef\xbf[\x80-\xbf]/, "\"");
@@ -471,7 +471,7 @@ function base64_words(raw: string, plain: string): vector of string
 ## stands is half-decoded and none.
 function spellings(uri: string): vector of string
 	{
-	local raw = sub_bytes(uri, 1, longest_text);
+	local raw = sub_bytes(uri, 1, longest_searched);
 	local text = raw;
 	local whole: vector of string = vector();
 	local last = "";
@@ -656,7 +656,7 @@ function targets_in(service: string, layer: string, text: string): vector of str
 			find_ours(found, reading);
 	else if ( layer == "whois" )
 		find_ours(found, text);
-	keep_ours(found, asked(service, layer, sub_bytes(text, 1, longest_text)));
+	keep_ours(found, asked(service, layer, sub_bytes(text, 1, longest_searched)));
 	for ( target in found )
 		sorted += target;
 	return sort(sorted, strcmp);

@@ -56,10 +56,8 @@ def test_a_site_says_all_that_main_asks_for() -> None:
 
 
 def test_a_hostile_reason_stays_a_string(tmp_path: Path) -> None:
-    (tmp_path / "site.yaml").write_text(
-        'owned: {domains: [acme-widgets.com]}\ntrusted:\n  - {who: 10.0.0.1, reason: "x\\"); system(\\"id"}\n',
-        encoding="utf-8",
-    )
+    said = 'owned: {domains: [acme-widgets.com]}\ntrusted:\n  - {who: 10.0.0.1, reason: "x\\"); system(\\"id"}\n'
+    (tmp_path / "site.yaml").write_text(said, encoding="utf-8")
     text = site_files(load_site(tmp_path / "site.yaml"))["site.zeek"]
     assert r'$reason="x\x22); system(\x22id"' in text
 
