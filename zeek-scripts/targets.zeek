@@ -205,9 +205,9 @@ function find_v6(text: string): Names
 				local width = "";
 				if ( i + 2 < |pieces| && pieces[i + 1] == "/" && word == plain )
 					{
-					local digits = find_all_ordered(pieces[i + 2], /^[0-9]+/);
-					if ( |digits| == 1 && |digits[0]| <= 3 )
-						width = digits[0];
+					local digits = split_string1(pieces[i + 2], /[^0-9]/)[0];
+					if ( |digits| in set(1, 2, 3) )
+						width = digits;
 					}
 				found += named_network(plain, width);
 				break;
@@ -226,10 +226,10 @@ function find_reverse_names(text: string): Names
 		{
 		if ( i % 2 == 0 || ".arpa" !in run || (|pieces[i + 1]| > 0 && pieces[i + 1][0] == "_" && ends_with(run, "arpa")) )
 			next;
-		local labels = find_all_ordered(run, /^[0-9a-f]+(\.[0-9a-f]+)*\.(in-addr|ip6)\.arpa(\.|$)/);
-		if ( |labels| == 0 )
+		local labels = split_string1(run, /\.(in-addr|ip6)\.arpa/);
+		if ( |labels| < 2 || /[0-9a-f]+(\.[0-9a-f]+)*/ != labels[0] || /(\..*)?/ != labels[1] )
 			next;
-		for ( _, named in unreversed(sub(gsub(labels[0], /\.$/, ""), reverse_end, "")) )
+		for ( _, named in unreversed(labels[0]) )
 			found += named;
 		}
 	return found;

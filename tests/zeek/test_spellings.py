@@ -114,7 +114,7 @@ def test_the_same_of_ours_is_named(rooms: Assembly, site: Site, tmp_path: Path) 
     read = [sorted(filter(None, line.split("|"))) for line in told(calls, site, tmp_path)]
     wrong = [each for each in zip(asked, expected, read, strict=True) if each[1] != each[2]]
     assert sum(map(bool, expected)) > 1000
-    assert wrong == []
+    assert wrong == [], "\n".join(map(str, wrong))
 
 
 def test_names_and_requests_belong_to_the_same_service(rooms: Assembly, site: Site, tmp_path: Path) -> None:
