@@ -134,7 +134,7 @@ event ssl_extension_server_name(c: connection, is_client: bool, names: string_ve
 	if ( c?$reconwatch_hello && c$reconwatch_hello$named )
 		return;
 	local id = by_name(name);
-	if ( id == "" && ! c?$reconwatch_hello )
+	if ( id == "" && ! c?$reconwatch_hello && ! is_known_server(c$id$resp_h) )
 		return;
 	c$reconwatch_hello = Hello($ts=network_time(), $kind=hello_kind(c), $named=T);
 	if ( id == "" || c$reconwatch_hello$kind == "" || ! is_inside(c$id$orig_h) )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -13,17 +14,15 @@ from typing import Any
 from reconwatch.assembly import Assembly
 from reconwatch.catalog.load import load, load_world
 from reconwatch.catalog.services import Service
-from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, WhoisQuery
+from reconwatch.events import AnyEvent, DnsAnswer, DnsQuery, Hello, HttpRequest, WhoisQuery, when
 from reconwatch.interest import Lookout
 from reconwatch.ordering import Sorter
-from reconwatch.events import when
 from reconwatch.rules.zeek.build import install, site_files
 from reconwatch.sift import Sift
-from reconwatch.site import Site, load_site
+from reconwatch.site import Site
 from reconwatch.sources.inputs import Inputs, read_inputs
 from tests.conftest import ROOT
 
-LOOKUPS = ("dns", "tls", "http", "whois", "conn")
 PACKAGE = ROOT / "zeek-scripts"
 
 Row = tuple[Any, ...]
@@ -75,11 +74,25 @@ def _row(event: AnyEvent, service: Service, sift: Sift, site: Site) -> Row:
 
 def run_zeek(zeek: str, capture: Path, site: Site, folder: Path) -> None:
     """Have Zeek read a capture with the package and a site; its logs stand in a folder, in JSON."""
-    install(site_files(site, load()), folder)
+    install(site_files(site), folder)
+    whole = folder / "whole.pcap"
+    whole.write_bytes(_whole_packets(capture.read_bytes()))
     subprocess.run(
-        [zeek, "-C", "-r", capture.resolve(), PACKAGE / "__load__.zeek", "./site.zeek", "LogAscii::use_json=T"],
-        cwd=folder, check=False, env=os.environ | {"TZ": "UTC"},
+        [zeek, "-C", "-r", whole, PACKAGE / "__load__.zeek", "./site.zeek", "LogAscii::use_json=T"],
+        cwd=folder, check=True, env=os.environ | {"TZ": "UTC"},
     )  # fmt: skip
+
+
+def _whole_packets(capture: bytes) -> bytes:
+    """A capture (pcap) without a packet that its end cuts: there Zeek gives up, and may lose what it has logged."""
+    order = "<" if capture[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1") else ">"
+    at = 24
+    while at + 16 <= len(capture):
+        size = struct.unpack_from(f"{order}I", capture, at + 8)[0]
+        if at + 16 + size > len(capture):
+            break
+        at += 16 + size
+    return capture[:at]
 
 
 def by_zeek(folder: Path) -> Counter[Row]:
