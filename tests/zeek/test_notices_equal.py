@@ -149,7 +149,7 @@ def _found(folder: Path) -> set[package.Row]:
 
 def _without_canaries(site: Site) -> str:
     """The site; baits are read by the notes of probes."""
-    return re.sub(r"(?m)^redef ReconWatch::canaries.*\n", "", site_script(site, _catalog()))
+    return re.sub(r"(?m)^redef ReconWatch::canaries.*\n", "", site_script(site))
 
 
 @pytest.mark.parametrize("capture", CAPTURES, ids=[capture.stem for capture in CAPTURES])
