@@ -127,7 +127,6 @@ type Held: record {
 	rec: Info;
 	came: time;
 };
-
 ## What resolvers and proxies asked, until it is clear for whom.
 global held: table[count] of Held;
 global next_held = 0;
@@ -136,7 +135,6 @@ global ticking = F;
 
 ## Zeek ends: what comes now waits for nothing.
 global ending = F;
-
 global tick: event();
 global flush_visits: event();
 
@@ -241,14 +239,14 @@ function understand(v: Visit, best: count)
 
 function close_visit(going: OpenVisit, steps: vector of Step, continues: bool)
 	{
-	local best = 3;
-	local first = double_to_time(0.0);
-	local last = double_to_time(0.0);
+	local best = |layers|;
+	local first: time;
+	local last: time;
 	for ( _, step in steps )
 		{
 		if ( step$upstream )
 			next;
-		if ( best == 3 )
+		if ( best == |layers| )
 			first = step$rec$ts;
 		last = step$rec$ts;
 		local layer = layer_of(step$rec$kind);
@@ -256,7 +254,7 @@ function close_visit(going: OpenVisit, steps: vector of Step, continues: bool)
 			best = layer;
 		}
 	# Only the view of somebody in between, whose client's visit was cut before: it adds nothing to what was told.
-	if ( best == 3 )
+	if ( best == |layers| )
 		return;
 
 	local v = Visit($actor=going$actor, $actor_role=set(), $service=going$service,
