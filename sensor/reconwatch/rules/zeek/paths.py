@@ -10,7 +10,7 @@ from reconwatch.rules.zeek.scanners import agents
 
 PATHS = "paths.zeek"
 
-_HEAD = """##! Paths that scanners ask web servers for, whole or by their beginnings, and the agents of scanning clients.
+_HEAD = """##! Paths that scanners ask web servers for, whole or by beginnings, and the agents of scanning clients.
 ##!
 ##! Made by `reconwatch rules build --zeek`; do not edit: it is made anew.
 
@@ -32,9 +32,7 @@ def paths(catalog: Catalog, world: World) -> dict[str, str]:
                 whole.setdefault(path, set()).add(entry.id)
     said = [(phrase, tool) for tool in world.facts.tools for phrase in tool.agents]
     said.sort(key=lambda each: (-len(each[0].text), each[0].text))
-    clients = [
-        (phrase, "" if tool.kind == "everyday" else tool.name, world.tries_words(tool)) for phrase, tool in said
-    ]
+    clients = [(phrase, "" if tool.kind == "everyday" else tool.name, world.tries_words(tool)) for phrase, tool in said]
     known = {script.string(e.id): _sought(e, world) for e in sorted(world.facts.paths, key=lambda entry: entry.id)}
     parts = (
         script.entries("ReconWatch::sought", known),

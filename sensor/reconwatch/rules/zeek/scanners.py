@@ -10,7 +10,7 @@ from reconwatch.rules.zeek import script
 
 SCANNERS = "scanners.zeek"
 
-_HEAD = """##! Crawlers that fill databases or survey the internet: whose addresses are theirs, and how they call themselves.
+_HEAD = """##! Crawlers that fill databases or survey the internet: their addresses, and how they call themselves.
 ##!
 ##! Made by `reconwatch rules build --zeek`; do not edit: it is made anew.
 
@@ -23,9 +23,7 @@ def scanners(catalog: Catalog, world: World) -> dict[str, str]:
     """The file of the catalog that crawlers are known by. Pure."""
     del catalog
     every = sorted(world.facts.scanners, key=lambda scanner: scanner.id)
-    networks = {
-        script.network(cidr): script.string(scanner.id) for scanner in every for cidr in scanner.ranges.split()
-    }
+    networks = {script.network(cidr): script.string(scanner.id) for scanner in every for cidr in scanner.ranges.split()}
     names = {script.string(name): script.string(scanner.id) for scanner in every for name in sorted(scanner.rdns)}
     said = [(phrase, scanner.id) for scanner in every for phrase in scanner.agents]
     said.sort(key=lambda each: (-len(each[0].text), each[0].text))
