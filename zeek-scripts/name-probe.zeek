@@ -57,12 +57,12 @@ const mail_ports = set(25/tcp, 110/tcp, 143/tcp, 465/tcp, 587/tcp, 993/tcp, 995/
 ## The most names that were first tried within *width*.
 function most_within(firsts: vector of time, width: interval): count
 	{
-	local sorted_firsts = sort(firsts, function(a: time, b: time): int { return a < b ? -1 : a > b ? 1 : 0; });
+	sort(firsts, function(a: time, b: time): int { return a < b ? -1 : a > b ? 1 : 0; });
 	local most: count = 0;
 	local start: count = 0;
-	for ( i, ts in sorted_firsts )
+	for ( i, ts in firsts )
 		{
-		while ( ts - sorted_firsts[start] > width )
+		while ( ts - firsts[start] > width )
 			++start;
 		if ( i + 1 - start > most )
 			most = i + 1 - start;
