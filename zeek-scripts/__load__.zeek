@@ -1,1 +1,9 @@
 @load ./main
+@load ./catalog
+@load ./canary-touched
+@load ./dns-enumeration
+@load ./name-probe
+@load ./scanner-crawl
+@load ./scans
+@load ./service-probe
+@load ./zone-transfer

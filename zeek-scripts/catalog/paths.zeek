@@ -1,4 +1,4 @@
-##! Paths that scanners ask web servers for, whole or by their beginnings, and the agents of scanning clients.
+##! Paths that scanners ask web servers for, whole or by beginnings, and the agents of scanning clients.
 ##!
 ##! Made by `reconwatch rules build --zeek`; do not edit: it is made anew.
 

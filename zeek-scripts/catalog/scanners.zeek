@@ -1,4 +1,4 @@
-##! Crawlers that fill databases or survey the internet: whose addresses are theirs, and how they call themselves.
+##! Crawlers that fill databases or survey the internet: their addresses, and how they call themselves.
 ##!
 ##! Made by `reconwatch rules build --zeek`; do not edit: it is made anew.
 
