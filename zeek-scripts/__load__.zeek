@@ -7,3 +7,4 @@
 @load ./scans
 @load ./service-probe
 @load ./zone-transfer
+@load ./observe

@@ -29,7 +29,7 @@ type Named: record {
 type Names: vector of Named;
 
 ## Characters of a request that are searched.
-const longest_text = 16384;
+const longest_searched = 16384;
 const decode_rounds = 3;
 
 const octets = /[0-9]{1,3}(\.[0-9]{1,3}){3}/;
@@ -205,9 +205,9 @@ function find_v6(text: string): Names
 				local width = "";
 				if ( i + 2 < |pieces| && pieces[i + 1] == "/" && word == plain )
 					{
-					local digits = find_all_ordered(pieces[i + 2], /^[0-9]+/);
-					if ( |digits| == 1 && |digits[0]| <= 3 )
-						width = digits[0];
+					local digits = split_string1(pieces[i + 2], /[^0-9]/)[0];
+					if ( |digits| in set(1, 2, 3) )
+						width = digits;
 					}
 				found += named_network(plain, width);
 				break;
@@ -226,10 +226,10 @@ function find_reverse_names(text: string): Names
 		{
 		if ( i % 2 == 0 || ".arpa" !in run || (|pieces[i + 1]| > 0 && pieces[i + 1][0] == "_" && ends_with(run, "arpa")) )
 			next;
-		local labels = find_all_ordered(run, /^[0-9a-f]+(\.[0-9a-f]+)*\.(in-addr|ip6)\.arpa(\.|$)/);
-		if ( |labels| == 0 )
+		local labels = split_string1(run, /\.(in-addr|ip6)\.arpa/);
+		if ( |labels| < 2 || /[0-9a-f]+(\.[0-9a-f]+)*/ != labels[0] || /(\..*)?/ != labels[1] )
 			next;
-		for ( _, named in unreversed(sub(gsub(labels[0], /\.$/, ""), reverse_end, "")) )
+		for ( _, named in unreversed(labels[0]) )
 			found += named;
 		}
 	return found;
@@ -417,7 +417,7 @@ function find_brands(found: set[string], lowered: string)
 ## Notes every asset of ours that a text names.
 function find_ours(found: set[string], text: string)
 	{
-	text = sub_bytes(text, 1, longest_text);
+	text = sub_bytes(text, 1, longest_searched);
 	# Marks and symbols beyond ASCII (U+0080 to U+00BF, U+2000 to U+2FFF, what is none) are no letters.
 	if ( /[\x80-\xff]/ in text )
 		text = gsub(text, /\xc2[\x80-\xbf]|\xe2[\x80-\xbf][\x80-\xbf]|\xef\xbf[\x80-\xbf]/, "\"");
@@ -471,7 +471,7 @@ function base64_words(raw: string, plain: string): vector of string
 ## stands is half-decoded and none.
 function spellings(uri: string): vector of string
 	{
-	local raw = sub_bytes(uri, 1, longest_text);
+	local raw = sub_bytes(uri, 1, longest_searched);
 	local text = raw;
 	local whole: vector of string = vector();
 	local last = "";
@@ -523,6 +523,8 @@ function filled(form: vector of string, i: count, text: string, fits: vector of 
 		return rest == "";
 	local behind = form[i + 2];
 	local last = i + 3 == |form|;
+	if ( |rest| <= |behind| )
+		return F;
 	local stop: int = last ? |rest| - |behind| : rfind_str(rest, behind);
 	local tries = 0;
 	while ( stop > 0 && tries < 64 )
@@ -598,7 +600,7 @@ function parameters_in(query: string): table[string] of string
 function asked(service: string, layer: string, text: string): Names
 	{
 	local path = text;
-	local given: table[string] of string = table();
+	local values: table[string] of string = table();
 	if ( layer == "http" )
 		{
 		local sides = split_string1(text, /\?/);
@@ -606,7 +608,7 @@ function asked(service: string, layer: string, text: string): Names
 		if ( path != "/" )
 			path = gsub(path, /\/+$/, "");
 		if ( |sides| == 2 )
-			given = parameters_in(sides[1]);
+			values = parameters_in(sides[1]);
 		}
 	for ( _, query in services[service]$queries )
 		{
@@ -622,7 +624,7 @@ function asked(service: string, layer: string, text: string): Names
 		local whole = T;
 		for ( _, parameter in query$parameters )
 			{
-			if ( parameter$name !in given || ! filled(parameter$value, 0, given[parameter$name], fits) )
+			if ( parameter$name !in values || ! filled(parameter$value, 0, values[parameter$name], fits) )
 				{
 				whole = F;
 				break;
@@ -654,7 +656,7 @@ function targets_in(service: string, layer: string, text: string): vector of str
 			find_ours(found, reading);
 	else if ( layer == "whois" )
 		find_ours(found, text);
-	keep_ours(found, asked(service, layer, sub_bytes(text, 1, longest_text)));
+	keep_ours(found, asked(service, layer, sub_bytes(text, 1, longest_searched)));
 	for ( target in found )
 		sorted += target;
 	return sort(sorted, strcmp);

@@ -5,7 +5,7 @@
 made() { python "$PCAPS/gen/probes.py" --out made --only "$1" >/dev/null; }
 given() { # capture, option, value, note
 	echo "== $2=$3"
-	notes "$1" "ReconWatch::$2=$3" | grep "$4"
+	notes "$1" "ReconWatch::$2=$3" | grep -E "$4|ZEEK"
 }
 {
 	for kind in label-list name-list network-scan path-list; do made "$kind"; done

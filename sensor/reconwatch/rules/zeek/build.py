@@ -1,7 +1,7 @@
 """Catalog and site become scripts of Zeek.
 
 files = catalog_files(catalog, world)     # pure: {name: text}
-files = site_files(site, catalog)         # pure
+files = site_files(site)                  # pure
 install(files, Path("zeek-scripts/catalog"))
 """
 
@@ -39,14 +39,16 @@ def catalog_files(catalog: Catalog, world: World) -> dict[str, str]:
     return dict(sorted(files.items())) | {LOAD: loads}
 
 
-def site_files(site: Site, catalog: Catalog) -> dict[str, str]:
+def site_files(site: Site) -> dict[str, str]:
     """What is true for one site."""
-    return {SITE: site_script(site, catalog)}
+    return {SITE: site_script(site)}
 
 
 def install(files: dict[str, str], folder: Path) -> None:
-    """Put all files in place of those before; each is whole at any time. Raises OSError, and has then changed nothing
-    that was not written anew already."""
+    """Put all files in place of those before; each is whole at any time. Raises OSError.
+
+    All are written before the first is put in place, so that a full disk changes nothing.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     staging = Path(mkdtemp(prefix=".reconwatch-", dir=folder))
     try:

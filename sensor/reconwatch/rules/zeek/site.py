@@ -20,7 +20,7 @@ _HEAD = """##! What we own and whom we trust: the site of reconwatch as options 
 """
 
 
-def site_script(site: Site, catalog: Catalog) -> str:
+def site_script(site: Site) -> str:
     """All that a site says to Zeek."""
     owned, roles = site.owned, site.roles
     networks: dict[str, tuple[Network, ...]] = {
@@ -47,8 +47,10 @@ def site_script(site: Site, catalog: Catalog) -> str:
     ]
     if owned.ranges:
         reverse = reverse_service(owned.ranges)
-        lines.append("\n# Reverse names of our own ranges: no database, and watched for walks.\n" + tables(Catalog([reverse])))
-    del catalog
+        lines += [
+            "\n# Reverse names of our own ranges: no database, and watched for walks.\n",
+            tables(Catalog([reverse])),
+        ]
     return _HEAD + "".join(lines)
 
 
