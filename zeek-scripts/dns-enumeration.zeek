@@ -309,10 +309,10 @@ function enumerate(rec: DNS::Info, about: string, what: string, name: string)
 		hand_on(source_of(actor), Cluster::make_event(ReconWatch::enumerated, rec$ts, actor, about, what, name));
 	}
 
-event DNS::log_dns(rec: DNS::Info)
+hook probed_by_dns(rec: DNS::Info)
 	{
 	local id = rec$id;
-	if ( id$resp_h !in owned_nets || ! rec?$query || is_inside(id$orig_h) || id$orig_h in secondaries || forwards(id$orig_h) )
+	if ( ! rec?$query || id$orig_h in secondaries || forwards(id$orig_h) )
 		return;
 	if ( id$resp_p == 137/udp || id$resp_p == 5353/udp || id$resp_p == 5355/udp )
 		return;

@@ -182,7 +182,7 @@ event ReconWatch::name_used(at: time, actor: addr, server: addr, name: string, e
 
 function use_name(at: time, id: conn_id, said: string, uri: string, agent: string)
 	{
-	if ( id$resp_h !in owned_nets || is_inside(id$orig_h) || id$resp_p in mail_ports )
+	if ( id$resp_p in mail_ports )
 		return;
 	if ( forwards(id$orig_h) || id$orig_h in mail_servers )
 		return;
@@ -208,22 +208,13 @@ function use_name(at: time, id: conn_id, said: string, uri: string, agent: strin
 		hand_on(source_of(id$orig_h), Cluster::make_event(ReconWatch::name_used, at, id$orig_h, id$resp_h, name, excused));
 	}
 
-event SSL::log_ssl(rec: SSL::Info)
+hook probed_by_hello(at: time, id: conn_id, name: string)
 	{
-	use_name(rec$ts, rec$id, rec?$server_name ? rec$server_name : "", "", "");
+	use_name(at, id, name, "", "");
 	}
 
-@ifdef ( QUIC::Info )
-event QUIC::log_quic(rec: QUIC::Info)
+hook probed_by_http(rec: HTTP::Info)
 	{
-	use_name(rec$ts, rec$id, rec?$server_name ? rec$server_name : "", "", "");
-	}
-@endif
-
-event HTTP::log_http(rec: HTTP::Info)
-	{
-	if ( ! rec?$method || ! rec?$uri || rec$method == "CONNECT" || rec$method == "PRI" )
-		return;
 	use_name(rec$ts, rec$id, rec?$host ? gsub(rec$host, /:[0-9]+$/, "") : "", rec$uri,
 	         rec?$user_agent ? rec$user_agent : "");
 	}

@@ -7,6 +7,7 @@
 @load base/protocols/conn
 @load base/protocols/dns
 @load base/protocols/http
+@load base/protocols/quic
 @load base/protocols/ssl
 @load ./main
 
@@ -106,6 +107,15 @@ export {
 
 	## A row of an actor outside.
 	global probe_row: function(at: time, uid: string, id: conn_id, kind: string, technique: string): Info;
+
+	## A connection that somebody outside began to an address of ours.
+	global probed_by_conn: hook(rec: Conn::Info, fate: Fate);
+	## A DNS question from outside to a server of ours.
+	global probed_by_dns: hook(rec: DNS::Info);
+	## A hello from outside to an address of ours.
+	global probed_by_hello: hook(at: time, id: conn_id, name: string);
+	## A request from outside to an address of ours.
+	global probed_by_http: hook(rec: HTTP::Info);
 
 	## The most specific of our networks that holds an address, as text.
 	global asset_of: function(a: addr): string;
@@ -246,4 +256,44 @@ function asset_of(a: addr): string
 			width = subnet_width(net);
 			}
 	return asset;
+	}
+
+function from_outside(id: conn_id): bool
+	{
+	return id$resp_h in owned_nets && id$orig_h !in inside_nets && id$orig_h !in owned_nets;
+	}
+
+event Conn::log_conn(rec: Conn::Info)
+	{
+	if ( ! from_outside(rec$id) )
+		return;
+	local fate = fate_of(rec$id, rec$proto, rec?$history ? rec$history : "");
+	if ( fate$begun )
+		hook probed_by_conn(rec, fate);
+	}
+
+event DNS::log_dns(rec: DNS::Info)
+	{
+	if ( from_outside(rec$id) )
+		hook probed_by_dns(rec);
+	}
+
+event SSL::log_ssl(rec: SSL::Info)
+	{
+	if ( from_outside(rec$id) )
+		hook probed_by_hello(rec$ts, rec$id, rec?$server_name ? rec$server_name : "");
+	}
+
+@ifdef ( QUIC::Info )
+event QUIC::log_quic(rec: QUIC::Info)
+	{
+	if ( from_outside(rec$id) )
+		hook probed_by_hello(rec$ts, rec$id, rec?$server_name ? rec$server_name : "");
+	}
+@endif
+
+event HTTP::log_http(rec: HTTP::Info)
+	{
+	if ( from_outside(rec$id) && rec?$method && rec?$uri && rec$method != "CONNECT" && rec$method != "PRI" )
+		hook probed_by_http(rec);
 	}

@@ -47,21 +47,16 @@ function collect(at: time, uid: string, id: conn_id, kind: string, who: string, 
 		hand_on(node_key(who), Cluster::make_event(ReconWatch::crawled, at, id$orig_h, id$resp_h, who, claimed));
 	}
 
-event Conn::log_conn(rec: Conn::Info)
+hook probed_by_conn(rec: Conn::Info, fate: Fate)
 	{
 	local id = rec$id;
-	if ( id$resp_h !in owned_nets || id$orig_h !in crawler_nets || is_inside(id$orig_h) )
-		return;
-	local fate = fate_of(id, rec$proto, rec?$history ? rec$history : "");
-	if ( fate$begun )
+	if ( id$orig_h in crawler_nets )
 		collect(rec$ts, rec$uid, id, "conn", crawler_nets[id$orig_h], F, fate$answered || fate$conversed);
 	}
 
-event HTTP::log_http(rec: HTTP::Info)
+hook probed_by_http(rec: HTTP::Info)
 	{
 	local id = rec$id;
-	if ( id$resp_h !in owned_nets || is_inside(id$orig_h) || ! rec?$method || ! rec?$uri )
-		return;
 	if ( id$orig_h in crawler_nets )
 		collect(rec$ts, rec$uid, id, "http", crawler_nets[id$orig_h], F, T);
 	else if ( rec?$user_agent )

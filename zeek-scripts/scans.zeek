@@ -228,15 +228,12 @@ event ReconWatch::contacted(at: time, actor: addr, server: addr, door: port, pro
 		}
 	}
 
-event Conn::log_conn(rec: Conn::Info)
+hook probed_by_conn(rec: Conn::Info, fate: Fate)
 	{
 	local id = rec$id;
-	if ( id$resp_h !in owned_nets || is_inside(id$orig_h) )
-		return;
-	local fate = fate_of(id, rec$proto, rec?$history ? rec$history : "");
-	if ( ! fate$begun )
-		return;
-	local day = window_start(rec$ts);
+	local day = known_day;
+	if ( rec$ts - known_day >= 1day )
+		day = window_start(rec$ts);
 	if ( day > known_day || |known_contacts| >= most_remembered )
 		{
 		known_contacts = set();

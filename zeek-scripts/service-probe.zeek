@@ -109,12 +109,10 @@ event ReconWatch::service_probed(at: time, actor: addr, server: addr, tool: stri
 	           it$requests, sort(targets, strcmp), vector());
 	}
 
-event HTTP::log_http(rec: HTTP::Info)
+hook probed_by_http(rec: HTTP::Info)
 	{
 	local id = rec$id;
-	if ( id$resp_h !in owned_nets || ! rec?$uri || ! rec?$method || is_inside(id$orig_h) )
-		return;
-	if ( rec$method == "CONNECT" || rec$method == "PRI" || forwards(id$orig_h) )
+	if ( forwards(id$orig_h) )
 		return;
 	local agent = rec?$user_agent ? rec$user_agent : "";
 	local client = agent_of(scanning_agents, agent);

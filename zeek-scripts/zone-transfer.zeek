@@ -84,12 +84,12 @@ event ReconWatch::transfer_asked(at: time, actor: addr, server: addr, zone: stri
 	           vector(fmt("domain:%s", zone)), vector());
 	}
 
-event DNS::log_dns(rec: DNS::Info)
+hook probed_by_dns(rec: DNS::Info)
 	{
 	if ( ! rec?$qtype || (rec$qtype != 252 && rec$qtype != 251) || ! rec?$query )
 		return;
 	local id = rec$id;
-	if ( id$resp_h !in owned_nets || is_inside(id$orig_h) || id$orig_h in secondaries )
+	if ( id$orig_h in secondaries )
 		return;
 	local zone = to_lower(rec$query);
 	local records = rec?$answers ? |rec$answers| : 0;

@@ -1,3 +1,5 @@
+@load policy/frameworks/cluster/backend/broker
+
 # A manager, a logger, a proxy and two workers on loopback.
 redef Cluster::manager_is_logger = F;
 redef Cluster::nodes = {
