@@ -40,7 +40,7 @@ def by_zeek(capture: Path, folder: Path) -> set[Told]:
     site.write_text(site_files(load_site(ROOT / "pcaps" / "demo-site.yaml"))["site.zeek"])
     command = [zeek(), "-C", "-r", str(capture), "FilteredTraceDetection::enable=F", str(PACKAGE), str(site)]
     ran = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert "error in" not in ran.stderr, ran.stderr
+    assert ran.returncode == 0 or "truncated dump file" in ran.stderr, ran.stderr
     assert not (folder / "reporter.log").exists()
     told: set[Told] = set()
     log = folder / "notice.log"
