@@ -1,5 +1,12 @@
 @load ./main
 @load ./catalog
+@load ./canary-touched
+@load ./dns-enumeration
+@load ./name-probe
+@load ./scanner-crawl
+@load ./scans
+@load ./service-probe
+@load ./zone-transfer
 @load ./observe
 @load ./bulk-search
 @load ./ct-log-scraping

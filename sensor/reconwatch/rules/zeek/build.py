@@ -13,7 +13,7 @@ from tempfile import mkdtemp
 
 from reconwatch.catalog import Catalog
 from reconwatch.catalog.world import World
-from reconwatch.rules.zeek import services
+from reconwatch.rules.zeek import paths, scanners, services
 from reconwatch.rules.zeek.site import SITE, site_script
 from reconwatch.site import Site
 
@@ -25,6 +25,8 @@ Part = Callable[[Catalog, World], dict[str, str]]
 PARTS: tuple[Part, ...] = (
     services.services,
     services.tools,
+    scanners.scanners,
+    paths.paths,
 )
 
 
