@@ -363,7 +363,7 @@ def test_a_bug_in_a_worker_is_told_as_one(mixture: Path, monkeypatch: pytest.Mon
 
 
 SLOW = """
-import sys, time
+import signal, sys, time
 from functools import partial
 from reconwatch import pipeline
 from reconwatch.sources.units import Reader
@@ -378,6 +378,7 @@ def slow(reader, task, accounts):
         time.sleep({pause})
         yield event
 Reader.one = slow
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job starts with it ignored
 pipeline.Replay = partial(pipeline.Replay, worth_workers=0)
 from reconwatch.cli import run
 sys.argv = ["reconwatch", "replay", "--jobs", "2", {folder!r}]

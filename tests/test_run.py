@@ -100,6 +100,10 @@ def test_it_follows_reloads_refuses_what_is_wrong_and_ends_when_it_is_told_to(ru
     assert "the next run goes on from there" in running.said[-1]
 
 
+def test_what_is_wrong_with_an_input_is_told_under_its_path_once(running: Running) -> None:
+    assert running.waits_for("no file fits").count("eve.json") == 1
+
+
 def test_a_second_service_on_the_same_store_is_refused_in_a_sentence(running: Running) -> None:
     running.waits_for("following")
     command = [sys.executable, "-m", "reconwatch", "run", "--site", str(running.site)]

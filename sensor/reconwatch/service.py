@@ -200,7 +200,7 @@ class Service:
         chunks = [chunk for feed in self.feeds if (chunk := feed.take(self._room, come)) is not None]
         for feed in self.feeds:
             for line in feed.problems():
-                self._say(f"{feed.name}: {line}")
+                self._say(line)
             for start, end in feed.gaps():
                 self._note_gap(feed.name, start, end)
         waiting = {stream for feed in self.feeds for stream in feed.waiting()}
