@@ -135,16 +135,16 @@ hook Intel::seen_policy(s: Intel::Seen, found: bool)
 
 function hand_over(rec: Info, kind: Intel::Type, text: string, client: bool)
 	{
-	local touch = Touch($ts=rec$ts, $actor=rec$actor, $actor_role=rec$actor_role, $direction=rec$direction,
+	local contact = Touch($ts=rec$ts, $actor=rec$actor, $actor_role=rec$actor_role, $direction=rec$direction,
 	    $spoke=rec$kind != "dns" && rec$kind != "conn", $client=client);
 	if ( rec?$id )
-		touch$id = rec$id;
+		contact$id = rec$id;
 	if ( rec$direction == "probe" && rec?$id )
-		touch$asset = cat(rec$id$resp_h);
-	local s = Intel::Seen($where=IN_SIGHTING, $reconwatch=touch);
+		contact$asset = cat(rec$id$resp_h);
+	local s = Intel::Seen($where=IN_SIGHTING, $reconwatch=contact);
 	if ( rec?$uid )
 		{
-		touch$uid = rec$uid;
+		contact$uid = rec$uid;
 		s$uid = rec$uid;
 		}
 	if ( kind == Intel::ADDR )

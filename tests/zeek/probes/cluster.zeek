@@ -7,7 +7,7 @@
 # @TEST-PORT: BROKER_WORKER1_PORT
 # @TEST-PORT: BROKER_WORKER2_PORT
 #
-# @TEST-EXEC: cp $PACKAGE/../tests/zeek/scripts/cluster-layout.zeek cluster-layout.zeek
+# @TEST-EXEC: cp $SCRIPTS/cluster-layout.zeek .
 # @TEST-EXEC: btest-bg-run manager ZEEKPATH=$ZEEKPATH:.. CLUSTER_NODE=manager zeek $PACKAGE $PACKAGE/../tests/zeek/scripts/probed-site.zeek %INPUT
 # @TEST-EXEC: btest-bg-run logger-1 ZEEKPATH=$ZEEKPATH:.. CLUSTER_NODE=logger-1 zeek $PACKAGE $PACKAGE/../tests/zeek/scripts/probed-site.zeek %INPUT
 # @TEST-EXEC: btest-bg-run proxy-1 ZEEKPATH=$ZEEKPATH:.. CLUSTER_NODE=proxy-1 zeek $PACKAGE $PACKAGE/../tests/zeek/scripts/probed-site.zeek %INPUT
