@@ -21,9 +21,6 @@ export {
 
 	## Whether a service's name was seen to give an address.
 	global is_known_server: function(server: addr): bool;
-
-	## An answer gave an address for a name; raised for names of services, and for addresses of theirs.
-	global answered: hook(c: connection, name: string, a: addr);
 }
 
 type Given: record {
@@ -135,8 +132,6 @@ function take_answer(c: connection, msg: dns_msg, ans: dns_answer, a: addr)
 	else
 		return;
 	learn(c$id$orig_h, name, a, ans$TTL);
-	if ( claimed )
-		hook answered(c, name, a);
 	}
 
 # Behind base/protocols/dns, which notes what was asked.

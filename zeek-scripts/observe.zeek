@@ -15,12 +15,12 @@
 module ReconWatch;
 
 export {
-	## An answer to a question that was asked less than this before tells nothing more. A tap on one direction has nothing
-	## but answers.
-	option answer_life: interval = 10secs;
+	## A response to a question that was seen less than this before tells nothing more. Without its question, as a tap on
+	## one direction sees it, it stands for the question that it repeats.
+	option answer_life: interval = 60secs;
 
-	## Questions of this time are remembered at most.
-	option most_asked: count = 30000;
+	## Questions for names of services that are remembered so long at most.
+	option most_asked: count = 16384;
 }
 
 redef record HTTP::Info += {
@@ -40,10 +40,10 @@ redef record connection += {
 	reconwatch_server: string &optional;
 };
 
-## Who asked for what lately.
-global asking: table[addr, string] of time &write_expire=20secs;
+## When questions for names of services were seen, by who asked, with what number, for what.
+global questions: table[string] of time &create_expire=2min;
 
-function tell_lookup(c: connection, ts: time, kind: string, service: string, name: string, rec: Info)
+function tell_lookup(c: connection, ts: time, kind: string, service: string, rec: Info)
 	{
 	rec$ts = ts;
 	rec$uid = c$uid;
@@ -57,8 +57,6 @@ function tell_lookup(c: connection, ts: time, kind: string, service: string, nam
 	local why = trust_of(c$id$orig_h, ts, "lookup");
 	if ( why != "" )
 		rec$trusted = why;
-	if ( |asking| < most_asked )
-		asking[c$id$orig_h, name] = ts;
 	sight(rec);
 	}
 
@@ -69,35 +67,45 @@ function blank(c: connection): Info
 
 # ---------------------------------------------------------------- DNS
 
-event dns_request(c: connection, msg: dns_msg, query: string, qtype: count, qclass: count)
+function question_key(c: connection, msg: dns_msg, query: string, qtype: count): string
 	{
-	local id = by_name(query);
-	if ( id == "" || ! is_inside(c$id$orig_h) )
+	return cat(c$id$orig_h, " ", c$id$orig_p, " ", c$id$resp_h, " ", msg$id, " ", qtype, " ", query);
+	}
+
+function tell_question(c: connection, msg: dns_msg, id: string, query: string, qtype: count)
+	{
+	if ( ! is_inside(c$id$orig_h) || msg$opcode == 1 || msg$opcode == 5 )
 		return;
 	if ( c$id$resp_p != 53/udp && c$id$resp_p != 53/tcp )
 		return;
-	if ( msg$opcode == 1 || msg$opcode == 5 )
+	local key = question_key(c, msg, query, qtype);
+	if ( ! msg$QR )
+		{
+		if ( |questions| < most_asked )
+			questions[key] = network_time();
+		}
+	else if ( key in questions && network_time() - questions[key] < answer_life )
 		return;
 	local rec = blank(c);
 	rec$host = query;
 	rec$qtype = qtype;
 	if ( services[id]$asked_in_dns )
 		rec$targets = targets_in(id, "dns", query);
-	tell_lookup(c, network_time(), "dns", id, query, rec);
+	tell_lookup(c, network_time(), "dns", id, rec);
 	}
 
-hook answered(c: connection, name: string, a: addr)
+event dns_request(c: connection, msg: dns_msg, query: string, qtype: count, qclass: count)
 	{
-	if ( ! is_inside(c$id$orig_h) )
-		return;
-	if ( [c$id$orig_h, name] in asking && asking[c$id$orig_h, name] >= network_time() - answer_life )
-		return;
-	local id = by_name(name);
-	local rec = blank(c);
-	rec$host = name;
-	if ( services[id]$asked_in_dns )
-		rec$targets = targets_in(id, "dns", name);
-	tell_lookup(c, network_time(), "dns", id, name, rec);
+	local id = by_name(query);
+	if ( id != "" )
+		tell_question(c, msg, id, query, qtype);
+	}
+
+event dns_query_reply(c: connection, msg: dns_msg, query: string, qtype: count, qclass: count)
+	{
+	local id = by_name(query);
+	if ( id != "" )
+		tell_question(c, msg, id, query, qtype);
 	}
 
 # ---------------------------------------------------------------- TLS and QUIC
@@ -141,7 +149,7 @@ event ssl_extension_server_name(c: connection, is_client: bool, names: string_ve
 		return;
 	local rec = blank(c);
 	rec$host = name;
-	tell_lookup(c, network_time(), c$reconwatch_hello$kind, id, name, rec);
+	tell_lookup(c, network_time(), c$reconwatch_hello$kind, id, rec);
 	}
 
 function tell_nameless_hello(c: connection)
@@ -152,7 +160,7 @@ function tell_nameless_hello(c: connection)
 	local name = name_given(c$id$orig_h, c$id$resp_h, c$id$resp_p, hello$ts);
 	local id = name == "" ? "" : by_name(name);
 	if ( id != "" )
-		tell_lookup(c, hello$ts, hello$kind, id, name, blank(c));
+		tell_lookup(c, hello$ts, hello$kind, id, blank(c));
 	}
 
 # ---------------------------------------------------------------- HTTP
@@ -184,7 +192,7 @@ function tell_connect(c: connection, host: string)
 	local rec = blank(c);
 	rec$host = host;
 	rec$method = "CONNECT";
-	tell_lookup(c, c$http$ts, "tls", id, host, rec);
+	tell_lookup(c, c$http$ts, "tls", id, rec);
 	}
 
 ## A request whose head is whole, or as far as it came.
@@ -234,7 +242,7 @@ function tell_request(c: connection)
 		}
 	if ( c$http?$status_code )
 		rec$status_code = c$http$status_code;
-	tell_lookup(c, c$http$ts, "http", id, name, rec);
+	tell_lookup(c, c$http$ts, "http", id, rec);
 	}
 
 event http_message_done(c: connection, is_orig: bool, stat: http_message_stat) &priority=2
@@ -269,7 +277,7 @@ event ReconWatch::whois_line(c: connection, at: time, line: string)
 	local tool = tool_of(line, tool_whois);
 	if ( tool != "" )
 		rec$tool = tool;
-	tell_lookup(c, at, "whois", id, name == "" ? cat(c$id$resp_h) : name, rec);
+	tell_lookup(c, at, "whois", id, rec);
 	}
 
 event connection_established(c: connection)
@@ -313,5 +321,5 @@ event connection_state_remove(c: connection)
 	local rec = blank(c);
 	if ( name != "" )
 		rec$host = name;
-	tell_lookup(c, c$start_time, "conn", id, name == "" ? cat(c$id$resp_h) : name, rec);
+	tell_lookup(c, c$start_time, "conn", id, rec);
 	}
