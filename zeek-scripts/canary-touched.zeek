@@ -72,7 +72,7 @@ event ReconWatch::canary_touched(at: time, actor: addr, which: count, asked: boo
 	local bait = canaries[which];
 	local planted = bait?$planted ? bait$planted : "";
 	local swept = bait$kind == "address" && ! spoke;
-	local points: count = 0;
+	local points: count;
 	if ( is_inside(actor) )
 		points = asked || swept ? 30 : 45;
 	else

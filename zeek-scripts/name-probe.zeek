@@ -186,7 +186,9 @@ function use_name(at: time, id: conn_id, said: string, uri: string, agent: strin
 		return;
 	if ( forwards(id$orig_h) || id$orig_h in mail_servers )
 		return;
-	local name = sub_bytes(gsub(to_lower(said), /\.+$/, ""), 1, 253);
+	local name = to_lower(|said| > 253 ? sub_bytes(said, 1, 253) : said);
+	if ( ends_with(name, ".") )
+		name = gsub(name, /\.+$/, "");
 	if ( /^(\[?[0-9a-f]*:[0-9a-f:.]*\]?|[0-9]+(\.[0-9]+){3})$/ in name )
 		name = "";
 	local excused = starts_with(uri, "/.well-known/acme-challenge/");
@@ -215,6 +217,6 @@ hook probed_by_hello(at: time, id: conn_id, name: string)
 
 hook probed_by_http(rec: HTTP::Info)
 	{
-	use_name(rec$ts, rec$id, rec?$host ? gsub(rec$host, /:[0-9]+$/, "") : "", rec$uri,
+	use_name(rec$ts, rec$id, rec?$host ? (":" in rec$host ? gsub(rec$host, /:[0-9]+$/, "") : rec$host) : "", rec$uri,
 	         rec?$user_agent ? rec$user_agent : "");
 	}

@@ -74,8 +74,11 @@ export {
 	## Whether an address is surely a crawler's: what it does is told as Scanner_Crawl alone.
 	global is_sure_crawler: function(a: addr, agent: string): bool;
 
-	## The first of agents that a text holds.
-	global agent_of: function(agents: vector of Agent, text: string): Agent;
+	## The first of :zeek:see:`ReconWatch::crawler_agents` that a user agent holds.
+	global crawler_by_agent: function(text: string): Agent;
+
+	## The first of :zeek:see:`ReconWatch::scanning_agents` that a user agent holds.
+	global client_by_agent: function(text: string): Agent;
 
 	## How a connection went, in the words of reconwatch.
 	type Fate: record {
@@ -141,14 +144,43 @@ function crawler_of(a: addr): string
 	return a in crawler_nets ? crawler_nets[a] : "";
 	}
 
+## What was found of texts that come again and again; changed options hold for them five minutes later.
+const most_cached = 4096;
+global crawlers_by_agent: table[string] of Agent &create_expire=5min;
+global clients_by_agent: table[string] of Agent &create_expire=5min;
+
 function agent_of(agents: vector of Agent, text: string): Agent
 	{
-	# Its sender chooses how long it is.
-	local padded = " " + sub_bytes(text, 1, 1024) + " ";
+	local padded = " " + text + " ";
 	for ( _, agent in agents )
 		if ( agent$form in padded )
 			return agent;
 	return Agent($form=/$^/, $who="");
+	}
+
+function crawler_by_agent(text: string): Agent
+	{
+	# Its sender chooses how long it is.
+	local said = |text| > 1024 ? sub_bytes(text, 1, 1024) : text;
+	if ( said !in crawlers_by_agent )
+		{
+		if ( |crawlers_by_agent| >= most_cached )
+			crawlers_by_agent = table();
+		crawlers_by_agent[said] = agent_of(crawler_agents, said);
+		}
+	return crawlers_by_agent[said];
+	}
+
+function client_by_agent(text: string): Agent
+	{
+	local said = |text| > 1024 ? sub_bytes(text, 1, 1024) : text;
+	if ( said !in clients_by_agent )
+		{
+		if ( |clients_by_agent| >= most_cached )
+			clients_by_agent = table();
+		clients_by_agent[said] = agent_of(scanning_agents, said);
+		}
+	return clients_by_agent[said];
 	}
 
 function is_sure_crawler(a: addr, agent: string): bool
@@ -156,7 +188,7 @@ function is_sure_crawler(a: addr, agent: string): bool
 	local id = crawler_of(a);
 	if ( id == "" || id !in crawlers )
 		return F;
-	return ! crawlers[id]$rented || (agent != "" && agent_of(crawler_agents, agent)$who == id);
+	return ! crawlers[id]$rented || (agent != "" && crawler_by_agent(agent)$who == id);
 	}
 
 function fate_of(id: conn_id, proto: transport_proto, history: string): Fate

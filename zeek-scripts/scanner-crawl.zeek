@@ -60,5 +60,5 @@ hook probed_by_http(rec: HTTP::Info)
 	if ( id$orig_h in crawler_nets )
 		collect(rec$ts, rec$uid, id, "http", crawler_nets[id$orig_h], F, T);
 	else if ( rec?$user_agent )
-		collect(rec$ts, rec$uid, id, "http", agent_of(crawler_agents, rec$user_agent)$who, T, T);
+		collect(rec$ts, rec$uid, id, "http", crawler_by_agent(rec$user_agent)$who, T, T);
 	}

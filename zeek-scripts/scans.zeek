@@ -124,7 +124,7 @@ function judge_plan(at: time, net: subnet, door: port, plan: ScanPlan)
 	while ( |left| >= scan_members && 2 * total > 3 * |times| )
 		{
 		local busiest = 0;
-		local who: addr;
+		local who = 0.0.0.0;
 		for ( near, many in left )
 			if ( many > busiest )
 				{

@@ -31,11 +31,12 @@ type ServicesAsked: record {
 
 global service_sources: table[time, addr] of ServicesAsked &write_expire=25hrs;
 
-function sought_by(uri: string): set[string]
+## What was found of requests that come again and again; changed options hold for them five minutes later.
+global sought_cache: table[string] of set[string] &create_expire=5min;
+
+function find_sought(cut: string): set[string]
 	{
 	local found: set[string] = set();
-	# Its sender chooses how long it is; Zeek has undone its escapes.
-	local cut = sub_bytes(uri, 1, 1024);
 	local whole = to_lower(split_string1(cut, /#/)[0]);
 	local parts = split_string1(whole, /\?/);
 	local path = gsub(parts[0], /\/\/+/, "/");
@@ -51,6 +52,19 @@ function sought_by(uri: string): set[string]
 		if ( starts_with(whole, beginning) )
 			add found[id];
 	return found;
+	}
+
+function sought_by(uri: string): set[string]
+	{
+	# Its sender chooses how long it is; Zeek has undone its escapes.
+	local cut = |uri| > 1024 ? sub_bytes(uri, 1, 1024) : uri;
+	if ( cut !in sought_cache )
+		{
+		if ( |sought_cache| >= most_cached )
+			sought_cache = table();
+		sought_cache[cut] = find_sought(cut);
+		}
+	return sought_cache[cut];
 	}
 
 function in_order(ids: set[string]): string
@@ -115,7 +129,7 @@ hook probed_by_http(rec: HTTP::Info)
 	if ( forwards(id$orig_h) )
 		return;
 	local agent = rec?$user_agent ? rec$user_agent : "";
-	local client = agent_of(scanning_agents, agent);
+	local client = client_by_agent(agent);
 	local ids = sought_by(rec$uri);
 	local tool = client$who;
 	local words = client$words;
