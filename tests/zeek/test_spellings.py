@@ -78,7 +78,14 @@ def _texts(rooms: Assembly) -> Iterator[tuple[str, str, str]]:
     """(service, layer, text): every way to ask that the catalog shows, and ours in every spelling."""
     for service in rooms.watched.services.values():
         for query in service.queries:
-            for asked in ("acme-widgets.com", "203.0.113.10", "64496", "AS64496", "2001:db8:acc:113::1", "10.113.0.203"):
+            for asked in (
+                "acme-widgets.com",
+                "203.0.113.10",
+                "64496",
+                "AS64496",
+                "2001:db8:acc:113::1",
+                "10.113.0.203",
+            ):
                 text = query.template
                 for kind in ("ip", "range", "domain", "asn", "text", "any", "secret", "reversed"):
                     text = text.replace(f"{{{kind}}}", asked)
