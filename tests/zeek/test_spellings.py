@@ -32,7 +32,8 @@ ASKED = [
     "10.113.0.203.in-addr.arpa", "113.0.203.in-addr.arpa", "x10.113.0.203.in-addr.arpa", "10.113.0.203.in-addr.arpa.x",
     "2001:db8:acc:113::1", "[2001:db8:acc:113::1]", "2001:db8:acc:113::/64", "2001:db8:acc:112::/63", "2001:db8::/32",
     "2001:db8:acc:114::1", "ip:2001:db8:acc:113::5", "2001:0DB8:0acc:0113:0:0:0:9", "2001:db8:acc:113::1/64",
-    "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.3.1.1.0.c.c.a.0.8.b.d.0.1.0.0.2.ip6.arpa", "3.1.1.0.c.c.a.0.8.b.d.0.1.0.0.2.ip6.arpa",
+    "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.3.1.1.0.c.c.a.0.8.b.d.0.1.0.0.2.ip6.arpa",
+    "3.1.1.0.c.c.a.0.8.b.d.0.1.0.0.2.ip6.arpa",
     "AS64496", "as64496", "asn:64496", 'asn:"64496"', "ASN__in=64496", "autnum/64496", "aut-num: 64496", "!gAS64496",
     "xAS64496", "AS644960", "AS64496.1", "64496", "as=64496", "AS 64496", "Basel64496",
     "acme widgets", "Acme+Widgets", "acme_widgets", "acme%20%20widgets", "acme-widgets", "xacme widgets",
@@ -78,7 +79,14 @@ def _texts(rooms: Assembly) -> Iterator[tuple[str, str, str]]:
     """(service, layer, text): every way to ask that the catalog shows, and ours in every spelling."""
     for service in rooms.watched.services.values():
         for query in service.queries:
-            for asked in ("acme-widgets.com", "203.0.113.10", "64496", "AS64496", "2001:db8:acc:113::1", "10.113.0.203"):
+            for asked in (
+                "acme-widgets.com",
+                "203.0.113.10",
+                "64496",
+                "AS64496",
+                "2001:db8:acc:113::1",
+                "10.113.0.203",
+            ):
                 text = query.template
                 for kind in ("ip", "range", "domain", "asn", "text", "any", "secret", "reversed"):
                     text = text.replace(f"{{{kind}}}", asked)
@@ -121,7 +129,7 @@ def test_names_and_requests_belong_to_the_same_service(rooms: Assembly, site: Si
     names, urls = set(), set()
     for service in rooms.watched.services.values():
         for host in (*service.hosts, *service.not_hosts):
-            name, slash, path = host.removeprefix("=").partition("/")
+            name, _, path = host.removeprefix("=").partition("/")
             names |= {name, f"www.{name}", f"x{name}", f"{name}.evil.example", f"a.b.{name}"}
             urls |= {(name, "/" + path), (f"www.{name}", "/" + path), (name, "/" + path[:-1]), (name, "/")}
     asked = [*sorted(names), *sorted(urls)]
