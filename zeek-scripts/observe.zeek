@@ -41,7 +41,7 @@ redef record connection += {
 };
 
 ## When questions for names of services were seen, by who asked, with what number, for what.
-global questions: table[string] of time &create_expire=2min;
+global seen_questions: table[string] of time &create_expire=2min;
 
 function tell_lookup(c: connection, ts: time, kind: string, service: string, rec: Info)
 	{
@@ -81,10 +81,10 @@ function tell_question(c: connection, msg: dns_msg, id: string, query: string, q
 	local key = question_key(c, msg, query, qtype);
 	if ( ! msg$QR )
 		{
-		if ( |questions| < most_asked )
-			questions[key] = network_time();
+		if ( |seen_questions| < most_asked )
+			seen_questions[key] = network_time();
 		}
-	else if ( key in questions && network_time() - questions[key] < answer_life )
+	else if ( key in seen_questions && network_time() - seen_questions[key] < answer_life )
 		return;
 	local rec = blank(c);
 	rec$host = query;

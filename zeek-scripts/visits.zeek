@@ -240,8 +240,8 @@ function understand(v: Visit, best: count)
 function close_visit(going: OpenVisit, steps: vector of Step, continues: bool)
 	{
 	local best = |layers|;
-	local first: time;
-	local last: time;
+	local first = steps[0]$rec$ts;
+	local last = first;
 	for ( _, step in steps )
 		{
 		if ( step$upstream )
