@@ -213,6 +213,9 @@ export {
 	## Why a party is trusted at a time, if it is; "" otherwise.
 	global trust_of: function(a: addr, at: time, direction: string): string;
 
+	## A number and what it counts: "1 address", "3 addresses".
+	global counted: function(n: count, one: string, many: string &default=""): string;
+
 	## The start of the UTC day, or of another *width*, that holds a time.
 	global window_start: function(at: time, width: interval &default=1day): time;
 }
@@ -342,4 +345,9 @@ function window_start(at: time, width: interval): time
 	local seconds = time_to_double(at);
 	local step = interval_to_double(width);
 	return double_to_time(floor(seconds / step) * step);
+	}
+
+function counted(n: count, one: string, many: string): string
+	{
+	return fmt("%d %s", n, n == 1 ? one : many == "" ? one + "s" : many);
 	}

@@ -116,7 +116,7 @@ function judge_tried(at: time, source: addr, it: NamesTried)
 	if ( strange >= 3 && strange < |names| )
 		points += 10;
 	tell_names(at, source, it, points, "T1595.003",
-	           fmt("tried %d names on %d addresses of ours", |names|, |it$servers|), |names|, it$servers);
+	           fmt("tried %s on %s of ours", counted(|names|, "name"), counted(|it$servers|, "address", "addresses")), |names|, it$servers);
 	}
 
 event ReconWatch::judge_names_tried(day: time, source: addr)
@@ -150,7 +150,7 @@ event ReconWatch::name_used(at: time, actor: addr, server: addr, name: string, e
 		if ( |it$bare| < 256 )
 			add it$bare[server];
 		if ( |it$bare| >= name_probe_addresses )
-			tell_names(at, source, it, 15, "T1595.001", fmt("visited %d addresses of ours without a name", |it$bare|),
+			tell_names(at, source, it, 15, "T1595.001", fmt("visited %s of ours without a name", counted(|it$bare|, "address", "addresses")),
 			           |it$bare|, it$bare);
 		return;
 		}

@@ -119,7 +119,7 @@ event ReconWatch::service_probed(at: time, actor: addr, server: addr, tool: stri
 		targets += fmt("ip:%s", a);
 	local with = |it$tools| > 0 ? fmt(" with %s", join_string_set(it$tools, ", ")) : "";
 	tell_probe(Service_Probe, at, actor, fmt("%s", source), points, words ? "T1595.003" : "T1595.002",
-	           fmt("%s probed %d web servers of ours%s: %s", actor, |it$servers|, with, join_string_vec(looked, ", ")),
+	           fmt("%s probed %s of ours%s: %s", actor, counted(|it$servers|, "web server"), with, join_string_vec(looked, ", ")),
 	           it$requests, sort(targets, strcmp), vector());
 	}
 
