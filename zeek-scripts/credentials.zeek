@@ -23,7 +23,9 @@ const lead_form = /^([?&;]|%(25)*(3f|26|3b))/i;
 const equals_form = /(=|%(25)*3d)$/i;
 const value_end = /[&;#[:space:]]/;
 const inside_end = /[&;#[:space:]]|%(25)*(26|3b)/i;
-const userinfo_form = /[a-z][a-z0-9+.\-]{0,20}:\/\/[^\/?#@[:space:]]+@/i;
+const userinfo_lead = /^[a-z0-9+.\-](:|%(25)*3a)(\/|%(25)*2f){2}/i;
+const userinfo_at = /(@|%(25)*40)$/i;
+const userinfo_form = /[a-z0-9+.\-](:|%(25)*3a)(\/|%(25)*2f){2}([^\/?#@&%[:space:]]|%(25)*([0156789a-f][^\/?#@&[:space:]]|2[0124-57-9a-e]|3[0-9a-e]|4[1-9a-f]))+(@|%(25)*40)/i;
 
 ## A parameter's name without what its spellings differ in: case, encoding, punctuation.
 function bare_parameter(name: string): string
@@ -86,13 +88,13 @@ function without_parameters(uri: string, further: set[string]): string
 
 function without_userinfo(uri: string): string
 	{
-	if ( "@" !in uri || "://" !in uri )
+	if ( "@" !in uri && "%" !in uri )
 		return uri;
 	local told = "";
 	for ( i, piece in split_string_all(uri, userinfo_form) )
 		{
-		if ( i % 2 == 1 && ! (|told| > 0 && /[a-zA-Z0-9+.\-]$/ in told) )
-			told += split_string1(piece, /:\/\//)[0] + "://" + mask + "@";
+		if ( i % 2 == 1 )
+			told += find_all_ordered(piece, userinfo_lead)[0] + mask + find_all_ordered(piece, userinfo_at)[0];
 		else
 			told += piece;
 		}
@@ -130,7 +132,7 @@ function struck_out(host: string, uri: string): string
 			if ( host == suffix || ends_with(host, "." + suffix) )
 				for ( _, template in templates )
 					uri = without_segment(uri, template);
-	if ( "=" !in uri && "@" !in uri && "%3" !in uri )
+	if ( "=" !in uri && "@" !in uri && "%" !in uri )
 		return uri;
 	# A parameter at the very beginning has nothing before it.
 	if ( uri[0] == "/" )

@@ -375,7 +375,7 @@ class Lookout:
         for suffix, pattern in self._secret_paths:
             if host == suffix or host.endswith("." + suffix):
                 uri = pattern.sub(rf"\g<before>{MASK}\g<after>", uri)
-        if "=" not in uri and "@" not in uri and "%3" not in uri:
+        if "=" not in uri and "@" not in uri and "%" not in uri:
             return uri
         return mask_parameters(uri, self._parameters(host), decoded=decoded)
 
@@ -433,7 +433,12 @@ def _nothing(text: str | None) -> bool:
     return False
 
 
-_USERINFO = re.compile(r"(?P<scheme>(?<![a-z0-9+.\-])[a-z][a-z0-9+.\-]{0,20}:/{2})[^/?#@\s]+@", re.IGNORECASE)
+_USERINFO = re.compile(
+    r"(?P<lead>[a-z0-9+.\-](?::|%(?:25)*3a)(?:/|%(?:25)*2f){2})"
+    r"(?:(?!%(?:25)*(?:2f|3f|23|26|40))[^/?#@&\s])+(?P<at>@|%(?:25)*40)",
+    re.IGNORECASE,
+)
+"""What a URL says before its host (RFC 3986 section 3.2.1); percent-encoded, however often, where it lies in another."""
 
 
 def mask_parameters(uri: str, parameters: frozenset[str], *, decoded: bool = False) -> str:
@@ -450,7 +455,7 @@ def mask_parameters(uri: str, parameters: frozenset[str], *, decoded: bool = Fal
         if value is not None and value[0]:
             told += [uri[done : found.end()], MASK]
             done = value.end()
-    return _USERINFO.sub(rf"\g<scheme>{MASK}@", "".join((*told, uri[done:])))
+    return _USERINFO.sub(rf"\g<lead>{MASK}\g<at>", "".join((*told, uri[done:])))
 
 
 _PARAMETER = re.compile(

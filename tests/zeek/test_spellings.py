@@ -48,6 +48,7 @@ PARAMETERS = [
     "/x?url=https%3A%2F%2Fh%2F%3Fkey%3Dabc%26q%3D1", "/x?u=https://me:pw@h/", "/x?%6bey=abc", "/x?q=1&KEY=", "/x",
     "/x?a[key]=1&q=a&sig=%26b", "/x?session.id=9&x=1", "*", "/x?next=http%253A%252F%252Fh%253Fpassword%253Dp%2526a",
     "key=abc&q=1", "/x?url=https%3A%2F%2Fme%3Apw%40h%2F&key=abc def", "/x?key=a\u00fcb&x=1", "/?;key=1?key=2",
+    "/go/https%253A%252F%252Fme:pw@h", "/x?u=http://h&who=me@b", "/x?u=http%3A%2F%2Fh%3Fwho%3Dme%40b", "/a://b%252540c",
 ]  # fmt: skip
 
 
