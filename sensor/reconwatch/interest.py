@@ -438,7 +438,7 @@ _USERINFO = re.compile(
     r"(?:(?!%(?:25)*(?:2f|3f|23|26|40))[^/?#@&\s])+(?P<at>@|%(?:25)*40)",
     re.IGNORECASE,
 )
-"""What a URL says before its host (RFC 3986 section 3.2.1); percent-encoded, however often, where it lies in another."""
+"""What a URL says before its host (RFC 3986 section 3.2.1); percent-encoded, however often, if it lies in another."""
 
 
 def mask_parameters(uri: str, parameters: frozenset[str], *, decoded: bool = False) -> str:
