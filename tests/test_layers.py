@@ -12,6 +12,7 @@ ROOMS = [
     {"document", "document_errors"},
     {"cache"},
     {"events", "account"},
+    {"broker"},
     {"passing"},
     {"interest"},
     {"visits", "sightings"},

@@ -52,7 +52,7 @@ def test_what_is_followed_is_read_and_comes_back_from_the_cache(write: Callable[
 
 
 @pytest.mark.parametrize(("item", "message"), [
-    ("{}", "a source without an input; write one of zeek, eve, logs, unix, redis, captures"),
+    ("{}", "a source without an input; write one of zeek, eve, logs, unix, redis, websocket, captures"),
     ("zeek: /a, eve: /b", "one source has zeek and eve; write one source for each"),
     ("zeke: /a", "unknown key 'zeke'; write 'zeek'"),
     ("zeek: logs/current", "'logs/current' is no absolute path, and a service has no folder of its own; write it from"

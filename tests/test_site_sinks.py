@@ -17,6 +17,7 @@ from reconwatch.store import Backlog, Retention
 from reconwatch.store.configured import backlogs_of, outputs_of, retention_of
 from reconwatch.store.lines import FORMATS
 
+PLACES = "write file: /path, syslog: /dev/log or zeek: ws://127.0.0.1:27759, an item for each"
 OWNED = "owned:\n  domains: [acme.com]\n"
 FULL = f"""\
 {OWNED}sinks:
@@ -82,8 +83,8 @@ def test_without_them_there_is_no_sink_and_the_store_has_its_defaults(write: Cal
 
 
 @pytest.mark.parametrize(("item", "message"), [
-    ("format: jsonl", "a sink without a place; write file: /path or syslog: /dev/log, an item for each"),
-    ("file: /x, syslog: /dev/log", "a sink with two places; write file: /path or syslog: /dev/log, an item for each"),
+    ("format: jsonl", "a sink without a place; " + PLACES),
+    ("file: /x, syslog: /dev/log", "a sink with file and syslog; " + PLACES),
     ("syslog: /dev/log, format: eve", "a syslog has a format of its own; write no format"),
     ("syslog: siem.acme.com", "'siem.acme.com' is not where a syslog listens;"
      " write /dev/log, udp://host:514 or tcp://host:514"),
@@ -102,7 +103,8 @@ def test_without_them_there_is_no_sink_and_the_store_has_its_defaults(write: Cal
     ("file: /x, notes: [Targeted_Serach]", "no notice is called 'Targeted_Serach'; write 'Targeted_Search'"),
     ("file: /x, notes: Bulk_Search", "sinks.notes must be a list, not 'Bulk_Search'; write [Bulk_Search]"),
     ("file: /x, backlog: 5", "5 is not a number of notices that may wait; write a whole number from 100 to 10000000"),
-    ("exec: /bin/sh, file: /x", "unknown key 'exec'; known here: file, syslog, format, name, verdict, notes, backlog"),
+    ("exec: /bin/sh, file: /x", "unknown key 'exec'; known here: file, syslog, zeek, ca_file, "
+     "format, name, verdict, notes, backlog"),
 ])  # fmt: skip
 def test_an_item_that_is_wrong_is_refused(write: Callable[[str], Path], item: str, message: str) -> None:
     assert [str(each) for each in check(write(f"{OWNED}sinks:\n  - {{{item}}}\n"))] == [f"site.yaml:4: {message}"]

@@ -6,7 +6,7 @@ import random
 import ssl
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -51,8 +51,10 @@ class AwayError(Exception):
 
 
 class Pauses:
-    """Seconds until the next try: twice as long each time, at most half a minute, and up to a half less by chance, so
-    that sensors whose Zeek was restarted do not all come at once."""
+    """Seconds until the next try: twice as long each time, at most half a minute.
+
+    Up to a half less by chance, so that sensors whose Zeek was restarted do not all come at once.
+    """
 
     def __init__(self, jitter: Callable[[], float] = random.random) -> None:
         self._jitter = jitter
@@ -62,7 +64,7 @@ class Pauses:
         """After one more failure."""
         pause = min(FIRST_PAUSE * 2 ** min(self._failures, 10), LONGEST_PAUSE)
         self._failures += 1
-        return pause * (0.5 + self._jitter() / 2)
+        return float(pause * (0.5 + self._jitter() / 2))
 
     def well(self) -> None:
         """It works again."""
@@ -81,7 +83,9 @@ def library() -> Any:
 class Connection:
     """One connection; one thread sends and receives."""
 
-    def __init__(self, login: Login, topics: Sequence[str], *, patience: float = PATIENCE, quiet: float = QUIET) -> None:
+    def __init__(
+        self, login: Login, topics: Sequence[str], *, patience: float = PATIENCE, quiet: float = QUIET
+    ) -> None:
         """Connect, say which topics are wanted, and wait until they are. Raises AwayError."""
         self._library = library()
         self._patience = patience
@@ -120,7 +124,9 @@ class Connection:
                 frame = self._socket.recv(timeout=max(until - time.monotonic(), 0.0), decode=False)
             except TimeoutError:
                 what = f"Zeek does not acknowledge within {self._patience:g} s"
-                raise AwayError(what, "a Zeek without a cluster needs its Broker backend: @load reconwatch/broker") from None
+                raise AwayError(
+                    what, "a Zeek without a cluster needs its Broker backend: @load reconwatch/broker"
+                ) from None
             message = read(_bytes(frame))
             if isinstance(message, Ack):
                 return message
@@ -129,8 +135,10 @@ class Connection:
             self._early.append(message)
 
     def receive(self, timeout: float) -> Event | Trouble | Ack | None:
-        """The next that Zeek says; None: nothing within so many seconds. Raises AwayError; BadFrameError, after which
-        the connection goes on."""
+        """The next that Zeek says; None: nothing within so many seconds.
+
+        Raises AwayError; BadFrameError, after which the connection goes on.
+        """
         if self._early:
             return self._early.pop(0)
         try:
@@ -166,10 +174,8 @@ class Connection:
 
     def close(self) -> None:
         """End it. Idempotent."""
-        try:
+        with suppress(Exception):  # it is over in any case
             self._stack.close()
-        except Exception:  # noqa: S110  # it is over in any case
-            pass
 
     def _away(self, error: Exception) -> AwayError:
         if isinstance(error, AwayError):

@@ -146,7 +146,7 @@ def decoded(value: Any, where: str = "the value", depth: int = 0) -> Value:
         raise BadValueError(f"{where} is no {kind}: {shortened(data)}")
     if kind == "table":
         return Value(kind, tuple(_pair(each, f"{where}[{index}]", depth) for index, each in enumerate(data)))
-    return Value(kind, tuple(decoded(each, f"{where}[{index}]", depth + 1) for index, each in enumerate(data)))  # type: ignore[arg-type]
+    return Value(kind, tuple(decoded(each, f"{where}[{index}]", depth + 1) for index, each in enumerate(data)))
 
 
 def _pair(held: Any, where: str, depth: int) -> tuple[Value, Value]:
@@ -160,9 +160,11 @@ def shortened(data: Any) -> str:
     return ascii(data[:60] if isinstance(data, str) else type(data).__name__)
 
 
-def _typed(kind: type, least: float = float("-inf"), most: float = float("inf")) -> Callable[[Any], Any]:
+def _typed(
+    kind: type[bool] | type[int] | type[str], least: float = float("-inf"), most: float = float("inf")
+) -> Callable[[Any], Any]:
     def read(data: Any) -> Any:
-        if type(data) is not kind or (kind is int and not least <= data <= most):
+        if type(data) is not kind or (isinstance(data, int) and not least <= data <= most):
             raise TypeError
         return data
 

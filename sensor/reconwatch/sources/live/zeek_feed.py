@@ -93,7 +93,6 @@ class ZeekFeed:
                 with self._lock:
                     self._troubles.stands(self.name, f"cannot be used: {type(error).__name__}: {error}")
             else:
-                self._pauses.well()
                 self._follow(connection)
                 connection.close()
             self._ended.wait(self._pauses.next())
@@ -134,10 +133,12 @@ class ZeekFeed:
                     continue
                 connection.is_there()
                 silent = 0.0
+                self._pauses.well()
                 with self._lock:
                     self._heard = self._clock()
                 continue
             silent = 0.0
+            self._pauses.well()  # not before: who accepts and closes at once is not to be asked each second
             number += 1
             if isinstance(message, Event):
                 try:
@@ -155,7 +156,7 @@ class ZeekFeed:
             self._heard = self._clock()
             self._bad += 1
             if self._bad <= TOLD:
-                advice = "install in Zeek the package of this reconwatch's version" if "row" in what or "event" in what else ""
+                advice = "is the package reconwatch in Zeek of this version?"
                 self._troubles.once(f"{self.name}: frame {number}", what, advice)
 
     def _keep(self, arriving: Arriving, line: bytes) -> None:
@@ -180,6 +181,8 @@ class ZeekFeed:
         if self._heard is not None:
             self._gap(self._heard, now, "what was sighted then is lost")
         self._heard = now
+        if not self.lag():
+            self._taken = now
 
     def _gap(self, since: float, until: float, what: str) -> None:
         since = min(since, until)

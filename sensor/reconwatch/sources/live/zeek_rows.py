@@ -30,6 +30,8 @@ _CONNECTION: Final[tuple[tuple[str, Kind], ...]] = (
 )  # fmt: skip
 """Of a conn_id the fields that are logged; what follows them is not (`proto`, `ctx`)."""
 
+# What a field of a record may be called; nothing that could name another log (`_path`) or part of a connection.
+_find_name = re.compile(r"(?:[a-zA-Z][a-zA-Z0-9_]*)?")
 # What Zeek lets stand in JSON: see `as_logged`.
 _find_escaped = re.compile(r"[\x00-\x07\x0b\x0e-\x1f\x7f-\x9f\ue000-\uf8ff\ufff0-\uffff]")
 
@@ -41,13 +43,15 @@ class MisfitError(ValueError):
 def line_of(event: Event) -> bytes:
     """The line, with its newline. Raises MisfitError."""
     if event.name != EVENT or event.topic != TOPIC:
-        raise MisfitError(f"an event that is none of ours: {ascii(event.name[:60])}")
+        raise MisfitError(f"an event that is none of ours: {event.name[:60]!a}")
     _check_arguments(event)
     columns, moment, row = (argument.data for argument in event.arguments[1:])
     names = columns.split(",")
     if len(names) != len(row):
         raise MisfitError(f"a row of {len(row)} values for {len(names)} columns")
-    if len({*names}) < len([name for name in names if name]):
+    if not all(map(_find_name.fullmatch, names)):
+        raise MisfitError("a row with a column that no record has")
+    if len({*names} - {""}) < len([name for name in names if name]):
         raise MisfitError("a row with two columns of one name")
     lacking = REQUIRED - {name for name, value in zip(names, row, strict=True) if value.kind != "none"}
     if lacking:
@@ -72,7 +76,7 @@ def _check_arguments(event: Event) -> None:
 def _column(name: str, value: Value) -> dict[str, Any]:
     expected = COLUMNS.get(name)
     if expected is not None and value.kind != expected:
-        raise MisfitError(f"a row whose {ascii(name)} is a {value.kind}, not a {expected}")
+        raise MisfitError(f"a row whose {name!a} is a {value.kind}, not a {expected}")
     if name == "id":
         return _connection(value)
     return {as_logged(name): _plain(value)}
