@@ -1,1 +1,3 @@
 @load ./main
+@load ./catalog
+@load ./observe

@@ -97,6 +97,20 @@ export {
 	## Who is trusted; the most specific network that holds at the time decides.
 	option trusted: table[subnet] of Trust = {};
 
+	## A bait that only a database could have given away.
+	type Canary: record {
+		## "name", "address" or "path".
+		kind: string;
+		## An A-label name, an address, or a path with its leading slash.
+		value: string;
+		## Where it was planted: the database that a touch of it points to.
+		planted: string &optional;
+		since: time &optional;
+	};
+
+	## Baits.
+	option canaries: vector of Canary = vector();
+
 	## One thing that one party did that means something: a row of reconwatch.log.
 	type Info: record {
 		## When the party acted: the query, the hello, the request, the connection's start.

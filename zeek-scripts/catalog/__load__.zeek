@@ -1,0 +1,2 @@
+@load ./services
+@load ./tools

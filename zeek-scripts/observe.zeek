@@ -1,0 +1,317 @@
+##! Lookups, as they are seen: DNS questions, hellos, requests, WHOIS lines, and connections to servers that only a DNS
+##! answer named.
+
+@load base/protocols/conn
+@load base/protocols/dns
+@load base/protocols/http
+@load base/protocols/ssl
+@load ./main
+@load ./claims
+@load ./credentials
+@load ./names
+@load ./targets
+@load ./whois
+
+module ReconWatch;
+
+export {
+	## An answer to a question that was asked less than this before tells nothing more. A tap on one direction has nothing
+	## but answers.
+	option answer_life: interval = 10secs;
+
+	## Questions of this time are remembered at most.
+	option most_asked: count = 30000;
+}
+
+redef record HTTP::Info += {
+	## The request's target as it was sent.
+	reconwatch_target: string &optional;
+};
+
+type Hello: record {
+	ts: time;
+	kind: string;
+	named: bool &default=F;
+};
+
+redef record connection += {
+	reconwatch_hello: Hello &optional;
+	## What DNS called the server when the connection began.
+	reconwatch_server: string &optional;
+};
+
+## Who asked for what lately.
+global asking: table[addr, string] of time &write_expire=20secs;
+
+function tell_lookup(c: connection, ts: time, kind: string, service: string, name: string, rec: Info)
+	{
+	rec$ts = ts;
+	rec$uid = c$uid;
+	rec$id = c$id;
+	rec$kind = kind;
+	rec$direction = "lookup";
+	rec$actor = c$id$orig_h;
+	rec$actor_role = roles_of(c$id$orig_h);
+	rec$service = service;
+	rec$technique = services[service]$technique;
+	local why = trust_of(c$id$orig_h, ts, "lookup");
+	if ( why != "" )
+		rec$trusted = why;
+	if ( |asking| < most_asked )
+		asking[c$id$orig_h, name] = ts;
+	sight(rec);
+	}
+
+function blank(c: connection): Info
+	{
+	return Info($ts=network_time(), $direction="lookup", $kind="", $actor=c$id$orig_h, $actor_role=set(), $technique="");
+	}
+
+# ---------------------------------------------------------------- DNS
+
+event dns_request(c: connection, msg: dns_msg, query: string, qtype: count, qclass: count)
+	{
+	local id = by_name(query);
+	if ( id == "" || ! is_inside(c$id$orig_h) )
+		return;
+	if ( c$id$resp_p != 53/udp && c$id$resp_p != 53/tcp )
+		return;
+	if ( msg$opcode == 1 || msg$opcode == 5 )
+		return;
+	local rec = blank(c);
+	rec$host = query;
+	rec$qtype = qtype;
+	if ( services[id]$asked_in_dns )
+		rec$targets = targets_in(id, "dns", query);
+	tell_lookup(c, network_time(), "dns", id, query, rec);
+	}
+
+hook answered(c: connection, name: string, a: addr)
+	{
+	if ( ! is_inside(c$id$orig_h) )
+		return;
+	if ( [c$id$orig_h, name] in asking && asking[c$id$orig_h, name] >= network_time() - answer_life )
+		return;
+	local id = by_name(name);
+	local rec = blank(c);
+	rec$host = name;
+	if ( services[id]$asked_in_dns )
+		rec$targets = targets_in(id, "dns", name);
+	tell_lookup(c, network_time(), "dns", id, name, rec);
+	}
+
+# ---------------------------------------------------------------- TLS and QUIC
+
+## A Zeek without Spicy has no analyzer of QUIC; other hellos over UDP are those of DTLS.
+function is_quic(c: connection): bool
+	{
+	for ( protocol in c$service )
+		if ( protocol == "QUIC" || protocol == "SSL" && c$id$resp_p == 443/udp )
+			return T;
+@ifdef ( QUIC::finalize_quic )
+	return c?$quic;
+@else
+	return F;
+@endif
+	}
+
+function hello_kind(c: connection): string
+	{
+	return get_port_transport_proto(c$id$resp_p) == tcp ? "tls" : is_quic(c) ? "quic" : "";
+	}
+
+event ssl_client_hello(c: connection, version: count, record_version: count, possible_ts: time, client_random: string, session_id: string, ciphers: index_vec, comp_methods: index_vec)
+	{
+	if ( ! c?$reconwatch_hello && is_known_server(c$id$resp_h) )
+		c$reconwatch_hello = Hello($ts=network_time(), $kind=hello_kind(c));
+	}
+
+event ssl_extension_server_name(c: connection, is_client: bool, names: string_vec)
+	{
+	if ( ! is_client || |names| == 0 )
+		return;
+	local name = to_lower(names[0]);
+	if ( c?$reconwatch_hello && c$reconwatch_hello$named )
+		return;
+	local id = by_name(name);
+	if ( id == "" && ! c?$reconwatch_hello && ! is_known_server(c$id$resp_h) )
+		return;
+	c$reconwatch_hello = Hello($ts=network_time(), $kind=hello_kind(c), $named=T);
+	if ( id == "" || c$reconwatch_hello$kind == "" || ! is_inside(c$id$orig_h) )
+		return;
+	local rec = blank(c);
+	rec$host = name;
+	tell_lookup(c, network_time(), c$reconwatch_hello$kind, id, name, rec);
+	}
+
+function tell_nameless_hello(c: connection)
+	{
+	local hello = c$reconwatch_hello;
+	if ( hello$named || hello$kind == "" || ! is_inside(c$id$orig_h) )
+		return;
+	local name = name_given(c$id$orig_h, c$id$resp_h, c$id$resp_p, hello$ts);
+	local id = name == "" ? "" : by_name(name);
+	if ( id != "" )
+		tell_lookup(c, hello$ts, hello$kind, id, name, blank(c));
+	}
+
+# ---------------------------------------------------------------- HTTP
+
+## The host of an authority: no user, port, brackets or root dot; lower-case (RFC 3986 section 3.2).
+function bare_host(authority: string): string
+	{
+	local at = rfind_str(authority, "@");
+	local host = to_lower(strip(at < 0 ? authority : authority[at + 1:]));
+	if ( starts_with(host, "[") )
+		return split_string1(host[1:], /\]/)[0];
+	local colon = find_str(host, ":");
+	if ( colon >= 0 && colon == rfind_str(host, ":") )
+		host = gsub(host, /:[0-9]*$/, "");
+	return ends_with(host, ".") ? gsub(host, /\.+$/, "") : host;
+	}
+
+event http_request(c: connection, method: string, original_URI: string, unescaped_URI: string, version: string)
+	{
+	if ( c?$http )
+		c$http$reconwatch_target = original_URI;
+	}
+
+function tell_connect(c: connection, host: string)
+	{
+	local id = by_name(host);
+	if ( id == "" || ! is_inside(c$id$orig_h) )
+		return;
+	local rec = blank(c);
+	rec$host = host;
+	rec$method = "CONNECT";
+	tell_lookup(c, c$http$ts, "tls", id, host, rec);
+	}
+
+## A request whose head is whole, or as far as it came.
+function tell_request(c: connection)
+	{
+	if ( ! c?$http || ! c$http?$reconwatch_target || ! c$http?$method )
+		return;
+	local target = c$http$reconwatch_target;
+	delete c$http$reconwatch_target;
+	local host = c$http?$host ? c$http$host : "";
+	# The preface of HTTP/2, for which Zeek has no analyzer: the connection is told by its address.
+	if ( c$http$method == "PRI" )
+		return;
+	if ( c$http$method == "CONNECT" )
+		{
+		tell_connect(c, bare_host(starts_with(target, "/") ? host : split_string1(target, /[ \t]/)[0]));
+		return;
+		}
+	local uri = target;
+	if ( ! starts_with(target, "/") && /^[A-Za-z][A-Za-z0-9+.\-]*:\/\// in target )
+		{
+		local rest = split_string1(target, /:\/\//)[1];
+		host = split_string1(rest, /[\/?#]/)[0];
+		uri = rest[|host|:];
+		if ( ! starts_with(uri, "/") )
+			uri = "/" + uri;
+		}
+	host = bare_host(host);
+	local name = host;
+	if ( name == "" && is_known_server(c$id$resp_h) )
+		name = name_given(c$id$orig_h, c$id$resp_h, c$id$resp_p, c$http$ts);
+	local id = name == "" ? "" : by_url(name, uri);
+	if ( id == "" || ! is_inside(c$id$orig_h) )
+		return;
+	local rec = blank(c);
+	if ( host != "" )
+		rec$host = host;
+	rec$method = c$http$method;
+	rec$uri = struck_out(host, uri);
+	rec$targets = targets_in(id, "http", rec$uri);
+	if ( c$http?$user_agent )
+		{
+		rec$user_agent = c$http$user_agent;
+		local tool = tool_of(c$http$user_agent, tool_agents);
+		if ( tool != "" )
+			rec$tool = tool;
+		}
+	if ( c$http?$status_code )
+		rec$status_code = c$http$status_code;
+	tell_lookup(c, c$http$ts, "http", id, name, rec);
+	}
+
+event http_message_done(c: connection, is_orig: bool, stat: http_message_stat) &priority=2
+	{
+	if ( is_orig )
+		tell_request(c);
+	}
+
+# ---------------------------------------------------------------- WHOIS, and servers by address
+
+function by_address(c: connection, name: string): string
+	{
+	local id = name == "" ? "" : by_name(name);
+	if ( id == "" && c$id$resp_p in ports && ! is_inside(c$id$resp_h) )
+		id = ports[c$id$resp_p];
+	return id in services ? id : "";
+	}
+
+event ReconWatch::whois_line(c: connection, at: time, line: string)
+	{
+	if ( ! is_inside(c$id$orig_h) )
+		return;
+	local name = name_given(c$id$orig_h, c$id$resp_h, c$id$resp_p, at);
+	local id = by_address(c, name);
+	if ( id == "" )
+		return;
+	local rec = blank(c);
+	if ( name != "" )
+		rec$host = name;
+	rec$query = line;
+	rec$targets = targets_in(id, "whois", line);
+	local tool = tool_of(line, tool_whois);
+	if ( tool != "" )
+		rec$tool = tool;
+	tell_lookup(c, at, "whois", id, name == "" ? cat(c$id$resp_h) : name, rec);
+	}
+
+event connection_established(c: connection)
+	{
+	if ( c$id$resp_h in servers || c$id$resp_p in ports )
+		c$reconwatch_server = name_given(c$id$orig_h, c$id$resp_h, c$id$resp_p, c$start_time);
+	}
+
+## Connections of these protocols have a record of their own that says the name: an address never overrides it.
+const named_by_themselves: set[string] = { "ssl", "http", "quic", "dns" };
+
+function is_named_by_itself(c: connection): bool
+	{
+	for ( protocol in c$service )
+		if ( to_lower(protocol) in named_by_themselves )
+			return T;
+	return F;
+	}
+
+event connection_state_remove(c: connection)
+	{
+	if ( c?$reconwatch_hello )
+		tell_nameless_hello(c);
+	local name = "";
+	if ( c?$reconwatch_server )
+		{
+		# Its handshake was completed.
+		if ( ! ("S" in c$history && "h" in c$history && /[AD]/ in c$history) )
+			return;
+		name = c$reconwatch_server;
+		}
+	else if ( c$id$resp_p == 443/udp && c$id$resp_h in servers )
+		name = name_given(c$id$orig_h, c$id$resp_h, c$id$resp_p, c$start_time);
+	else
+		return;
+	if ( ! is_inside(c$id$orig_h) || (c$id$resp_p !in ports && is_named_by_itself(c)) )
+		return;
+	local id = by_address(c, name);
+	if ( id == "" )
+		return;
+	local rec = blank(c);
+	if ( name != "" )
+		rec$host = name;
+	tell_lookup(c, c$start_time, "conn", id, name == "" ? cat(c$id$resp_h) : name, rec);
+	}
