@@ -83,15 +83,21 @@ class ZeekOutput:
         answers = _Answers()
         away = None
         step = 1 if self._careful else len(notices)
-        try:
-            connection = self._connected()
-            for start in range(0, len(notices), step):
-                self._ask(connection, notices[start : start + step], answers)
-                if answers.trouble or answers.refused:
-                    break
-        except AwayError as error:
-            self.close()
-            away = error
+        for _ in range(2):
+            used = self._connection
+            try:
+                connection = self._connected()
+                for start in range(0, len(notices), step):
+                    self._ask(connection, notices[start : start + step], answers)
+                    if answers.trouble or answers.refused:
+                        break
+            except AwayError as error:
+                ended_meanwhile = used is not None and used is self._connection
+                self.close()
+                away = error
+                if ended_meanwhile and not answers.raised:  # Zeek was restarted since the last batch
+                    continue
+            break
         taken = next((n for n, notice in enumerate(notices) if _key(notice) not in answers.raised), len(notices))
         if taken == len(notices):
             self._careful = False
