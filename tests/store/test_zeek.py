@@ -113,11 +113,10 @@ def test_an_error_of_zeek_does_not_say_which_so_the_next_try_sends_them_one_by_o
     with sink(says) as (output, heard):
         with pytest.raises(Unreachable, match="failed to create Zeek event"):
             output.send(NOTICES)
-        heard.clear()
         with pytest.raises(Refused, match="failed to create Zeek event") as failed:
             output.send(NOTICES)
         assert failed.value.taken == 1
-        assert heard == KEYS[:2]
+        assert [heard.count(key) for key in KEYS][::2] == [2, 1]  # the one behind it was not sent again
         assert not failed.value.final
 
 
@@ -129,7 +128,7 @@ def test_a_connection_that_ended_meanwhile_is_no_failure() -> None:
     with sink(says) as (output, heard):
         output.send(NOTICES[:1])
         output.send(NOTICES[1:2])
-        assert heard == KEYS[:2]
+        assert list(dict.fromkeys(heard)) == KEYS[:2]  # the old connection may have heard of the second, too late
 
 
 def test_a_zeek_that_goes_in_between_keeps_what_it_acknowledged() -> None:

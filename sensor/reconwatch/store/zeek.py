@@ -104,6 +104,8 @@ class ZeekOutput:
             return
         if (said := answers.refused.get(_key(notices[taken]))) is not None:
             raise Refused(f"Zeek says: {said[0]}", taken, final=said[1])
+        if answers.trouble:
+            self.close()  # what is said late to this batch is not to be taken for an answer to the next
         advice = "is its package reconwatch of this version, with @load reconwatch/broker?"
         if answers.trouble and self._careful:
             raise Refused(f"Zeek says: {answers.trouble}; {advice}", taken)
