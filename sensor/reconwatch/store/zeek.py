@@ -82,7 +82,7 @@ class ZeekOutput:
         """Raise them and wait until Zeek says so. Raises Unreachable; Refused for one that Zeek does not take."""
         answers = _Answers()
         away = None
-        step = 1 if self._careful else len(notices)
+        step = 1 if self._careful else max(len(notices), 1)
         for _ in range(2):
             used = self._connection
             try:
