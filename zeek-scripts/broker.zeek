@@ -10,6 +10,7 @@
 @load base/frameworks/cluster
 @load base/frameworks/notice
 @load base/frameworks/storage/sync
+@load base/utils/paths
 @load policy/frameworks/storage/backend/sqlite
 @load ./main
 
