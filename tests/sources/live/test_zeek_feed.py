@@ -113,8 +113,10 @@ def test_rows_come_in_order_and_a_connection_is_a_stream() -> None:
 
 def test_hostile_frames_are_told_with_their_number_and_the_rest_is_read() -> None:
     end = threading.Event()
+    turns: list[int] = []
 
     def zeek(connection: object) -> None:
+        turns.append(1)
         subscribed(connection)  # type: ignore[arg-type]
         send = connection.send  # type: ignore[attr-defined]
         send("garbage{")
@@ -133,7 +135,7 @@ def test_hostile_frames_are_told_with_their_number_and_the_rest_is_read() -> Non
             end.set()
         assert taken(service, lambda: any("could not be read" in told for told in service.problems))
         frames = [told for told in service.problems if ": frame " in told]
-        assert len(frames) == TOLD
+        assert TOLD <= len(frames) <= TOLD * len(turns)  # of each connection so many
         assert f"websocket:{url}: frame 1: a frame that is not JSON" in frames[0]
         assert "frame 4: a row whose 'direction' is a count" in frames[3]
         assert all(told.isprintable() for told in service.problems)
