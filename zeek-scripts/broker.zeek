@@ -77,7 +77,7 @@ export {
 	const raised_settles = 100msec &redef;
 
 	## What begins ``$sub`` of a notice that reconwatch raised here: reading notice.log it knows its own by it.
-	const raised_mark = "raised-by=reconwatch";
+	const raised_mark = "reconwatch";
 
 	## A row of reconwatch.log.
 	##

@@ -101,7 +101,7 @@ class Zeek:
     def told(self) -> Counter[tuple[str, ...]]:
         """How often each notice of ours stands in notice.log, as the words of `sub` up to rev."""
         return Counter(
-            tuple(str(row["sub"]).split()[:3]) for row in self.log("notice") if "raised-by" in str(row["sub"])
+            tuple(str(row["sub"]).split()[:3]) for row in self.log("notice") if str(row["sub"]).startswith("reconwatch id=")
         )
 
 
@@ -141,7 +141,7 @@ def sends(output: ZeekOutput, notices: list[Notice]) -> None:
 
 
 def names(notices: list[Notice]) -> Counter[tuple[str, ...]]:
-    return Counter({("raised-by=reconwatch", f"id={each.id}", f"rev={each.rev}"): 1 for each in notices})
+    return Counter({("reconwatch", f"id={each.id}", f"rev={each.rev}"): 1 for each in notices})
 
 
 def test_every_note_is_raised_with_its_actor_score_and_technique(zeek: Zeek) -> None:
@@ -155,7 +155,7 @@ def test_every_note_is_raised_with_its_actor_score_and_technique(zeek: Zeek) -> 
     assert rows[0]["src"] == "10.20.1.11"
     assert rows[0]["uid"] == "C1"
     assert rows[0]["sub"] == (
-        f"raised-by=reconwatch id={notices[0].id} rev=1 state=open score=65 technique=T1596.005 verdict=escalate"
+        f"reconwatch id={notices[0].id} rev=1 state=open score=65 technique=T1596.005 verdict=escalate"
         " services=shodan targets=203.0.113.10"
     )
     assert "src" not in rows[-1]
