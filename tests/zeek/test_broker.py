@@ -50,14 +50,15 @@ redef LogAscii::use_json = T;
 
 
 class Zeek:
-    """A Zeek without packets, in a folder of its own for each of its lives."""
+    """A Zeek, without packets or with those of a capture, in a folder of its own for each of its lives."""
 
-    def __init__(self, folder: Path, script: str) -> None:
+    def __init__(self, folder: Path, script: str, capture: Path | None = None) -> None:
         found = shutil.which("zeek")
         if found is None:
             pytest.skip("NO ZEEK HERE: what is said over its WebSocket API was tried on a small server only")
         self._zeek = found
         self._folder = folder
+        self._reads = ["-r", str(capture)] if capture is not None else []
         self._lives = 0
         self._running: subprocess.Popen[bytes] | None = None
         with socket.socket() as free:
@@ -77,7 +78,10 @@ class Zeek:
         life.mkdir()
         with (life / "output").open("wb") as output:
             self._running = subprocess.Popen(
-                [self._zeek, "-C", str(self._folder / "local.zeek")], cwd=life, stdout=output, stderr=output
+                [self._zeek, "-C", *self._reads, str(self._folder / "local.zeek")],
+                cwd=life,
+                stdout=output,
+                stderr=output,
             )
         running = self._running
         assert until(lambda: self._listens() or running.poll() is not None)
@@ -101,7 +105,9 @@ class Zeek:
     def told(self) -> Counter[tuple[str, ...]]:
         """How often each notice of ours stands in notice.log, as the words of `sub` up to rev."""
         return Counter(
-            tuple(str(row["sub"]).split()[:3]) for row in self.log("notice") if str(row["sub"]).startswith("reconwatch id=")
+            tuple(str(row["sub"]).split()[:3])
+            for row in self.log("notice")
+            if str(row["sub"]).startswith("reconwatch id=")
         )
 
 

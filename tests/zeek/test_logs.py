@@ -41,10 +41,10 @@ def rooms() -> tuple[Catalog, Site, World]:
 def replay(*inputs: Path, funnel: bool = True) -> tuple[set[Said], Replay]:
     """The notices of lookups, and the run."""
     run = Replay(inputs, *rooms(), funnel=funnel)
-    return _said(run.notices()), run
+    return rows_of(run.notices()), run
 
 
-def _said(notices: Any) -> set[Said]:
+def rows_of(notices: Any) -> set[Said]:
     return {_row(notice) for notice in notices if notice.note in LOOKUPS}
 
 
@@ -134,7 +134,7 @@ def test_followed_live_the_log_says_the_same(folder: str) -> None:
         live.restore(live.state())
     notices += live.finish()
     last = {notice.id: notice for notice in notices}
-    assert _said(last.values()) == of_capture("lookups")
+    assert rows_of(last.values()) == of_capture("lookups")
 
 
 def test_the_account_says_what_such_a_log_cannot_show() -> None:

@@ -21,7 +21,8 @@ COLUMNS: Final[dict[str, Kind]] = {
     "ts": "timestamp", "uid": "string", "id": "vector", "direction": "string", "kind": "string", "actor": "address",
     "actor_role": "set", "trusted": "string", "service": "string", "technique": "string", "targets": "vector",
     "host": "string", "qtype": "count", "method": "string", "uri": "string", "user_agent": "string",
-    "status_code": "count", "query": "string", "tool": "string", "canary": "string",
+    "status_code": "count", "query": "string", "tool": "string", "canary": "string", "server_name": "string",
+    "proto": "enum-value",
 }  # fmt: skip
 """ReconWatch::Info (zeek-scripts/main.zeek). Columns that are not here pass as they come."""
 REQUIRED: Final = frozenset({"ts", "direction", "kind", "actor", "actor_role", "technique"})
