@@ -43,7 +43,8 @@ export {
 	## Where to listen, on a Zeek without a cluster.
 	const broker_listen_addr = 127.0.0.1 &redef;
 
-	## The port that zeekctl opens on a manager, too.
+	## The port that zeekctl opens on a manager, too. If it is open already with the same options, that is well; if it
+	## cannot be opened, Zeek does not start, and says why.
 	const broker_listen_port = 27759/tcp &redef;
 
 	## Certificate and key, if it is to be TLS.
@@ -63,7 +64,7 @@ export {
 
 	## The file that remembers which notices were raised, so that none is raised twice if Zeek is restarted before
 	## reconwatch heard of it. "": remembered in memory only. Relative to :zeek:see:`Cluster::default_store_dir` if that is
-	## set (zeekctl's ``BrokerDBDir``), else to where Zeek runs, a folder that zeekctl empties at each start.
+	## set (zeekctl's ``DefaultStoreDir``), else to where Zeek runs, a folder that zeekctl empties at each start.
 	const raised_file = "reconwatch-raised.sqlite" &redef;
 
 	## How long that is remembered; reconwatch asks again within minutes.
@@ -186,7 +187,10 @@ function open_store()
 		return;
 	local path = raised_file;
 	if ( path[0] != "/" && Cluster::default_store_dir != "" )
+		{
+		mkdir(Cluster::default_store_dir);
 		path = build_path(Cluster::default_store_dir, path);
+		}
 	local options: Storage::BackendOptions;
 	options$sqlite = Storage::Backend::SQLite::Options($database_path=path, $table_name="raised");
 	local opened = Storage::Sync::open_backend(Storage::STORAGE_BACKEND_SQLITE, options, string, string);

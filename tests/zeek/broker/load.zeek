@@ -1,4 +1,5 @@
 # @TEST-DOC: What broker.zeek tells of the columns is what the log has, in order, and it is silent at load.
+# @TEST-PORT: LISTEN_PORT
 # @TEST-EXEC: zeek -b $PACKAGE/broker.zeek %INPUT >output
 # @TEST-EXEC: btest-diff output
 # @TEST-EXEC: grep '^#fields' reconwatch.log | tr '\t' '\n' | tail -n +2 | sed 's/^id[.].*/id/' | uniq | paste -sd, >logged
@@ -7,7 +8,7 @@
 
 module ReconWatch;
 
-redef ReconWatch::broker_listen_port = 27999/tcp;
+redef ReconWatch::broker_listen_port = to_port(getenv("LISTEN_PORT"));
 
 event zeek_init() &priority=-20
 	{
