@@ -23,9 +23,9 @@ COLUMNS = "ts,uid,id,direction,kind,actor,actor_role,technique,targets,uri"
 
 
 @contextmanager
-def serving(handler: Callable[[ServerConnection], None]) -> Iterator[str]:
+def serving(handler: Callable[[ServerConnection], None], **options: Any) -> Iterator[str]:
     """Serve each connection by `handler`; gives the URL."""
-    with serve(handler, "127.0.0.1", 0) as server:
+    with serve(handler, "127.0.0.1", 0, **options) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:

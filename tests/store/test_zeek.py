@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from tests.store.conftest import notice
-from tests.zeek_server import answer, asked, serving, subscribed
+from tests.store.conftest import Clock as StoreClock
+from tests.store.conftest import Sink, notice
+from tests.zeek_server import answer, asked, serving, subscribed, until
 
-from reconwatch.broker.connection import Connection, Login
+from reconwatch.broker.connection import MISSING, Connection, Login
 from reconwatch.broker.values import Value, count, text
 from reconwatch.sightings import Actor
+from reconwatch.sources.live.zeek_feed import ZeekFeed
+from reconwatch.store import Delivery, Store
+from reconwatch.store.lane import LONGEST_PAUSE
 from reconwatch.store.output import Refused, Unreachable
 from reconwatch.store.zeek import RAISED, ZeekOutput, raising
 
@@ -157,3 +162,76 @@ def test_hostile_text_is_bounded_and_printable() -> None:
     assert all(argument.data.isprintable() for argument in given if argument.kind == "string")
     assert all(len(str(argument.data)) < 20_000 for argument in given)
     assert given[5].data == ""
+
+
+def test_a_slow_acknowledgement_is_no_answer_to_the_next_batch() -> None:
+    held: list[tuple[str, int]] = []
+
+    def says(connection: Any, key: tuple[str, int]) -> None:
+        if key == KEYS[0] and not held:
+            held.append(key)
+            return
+        for each in held[:1]:
+            raised(connection, each)  # late, and before the answer to what was asked now
+        raised(connection, key)
+
+    with sink(says) as (output, heard):
+        with pytest.raises(Unreachable) as failed:
+            output.send(NOTICES[:1])
+        assert failed.value.taken == 0
+        output.send(NOTICES[:2])
+        assert heard == [KEYS[0], *KEYS[:2]]
+
+
+def test_without_the_package_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [each for each in sys.modules if each.partition(".")[0] == "websockets"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    for made in (lambda: ZeekOutput(Login("ws://127.0.0.1:1"), bool), lambda: ZeekFeed(Login("ws://127.0.0.1:1"))):
+        with pytest.raises(ModuleNotFoundError) as caught:
+            made()
+        assert str(caught.value) == MISSING
+
+
+def _goes_on(delivery: Delivery, done: Callable[[], bool]) -> bool:
+    def step() -> bool:
+        delivery.step(0.0)
+        return done()
+
+    return until(step)
+
+
+def _position(store: Store, output: ZeekOutput) -> int:
+    position = store.sinks.position(output.name)
+    assert position is not None
+    return position.seq
+
+
+def test_a_zeek_that_is_away_holds_up_nothing_and_its_position_moves_only_when_it_has_acknowledged(
+    deliver: Callable[..., tuple[Store, Delivery]], clock: StoreClock
+) -> None:
+    answers = threading.Event()
+
+    def says(connection: Any, key: tuple[str, int]) -> None:
+        if answers.is_set():
+            raised(connection, key)
+        else:
+            connection.close()
+
+    with sink(says) as (output, heard):
+        other = Sink("other")
+        store, delivery = deliver(output, other)
+        for number in (1, 2, 3):
+            store.emit([notice(number)])
+            assert _goes_on(delivery, lambda number=number: other.got == list(range(1, number + 1)))  # type: ignore[misc]
+            clock.now += LONGEST_PAUSE
+            assert _goes_on(delivery, lambda number=number: len(heard) >= number)  # type: ignore[misc]
+            assert _position(store, output) == 0
+        answers.set()
+
+        def taken() -> bool:
+            clock.now += LONGEST_PAUSE
+            return _position(store, output) == 3
+
+        assert _goes_on(delivery, taken)
+        assert set(heard) == {(notice(number).id, 1) for number in (1, 2, 3)}
+        delivery.close()
