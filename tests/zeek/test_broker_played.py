@@ -27,7 +27,9 @@ WAITS = """
 @load {folder}/site.zeek
 redef LogAscii::use_json = T;
 event zeek_init() &priority=-20 {{ suspend_processing(); }}
-event Cluster::websocket_client_added(endpoint: Cluster::EndpointInfo, topics: string_vec) {{ continue_processing(); }}
+event Cluster::websocket_client_added(endpoint: Cluster::EndpointInfo, topics: string_vec) {{
+    if ( /sighted/ in cat(topics) ) continue_processing();
+}}
 event Pcap::file_done(path: string) {{ local done = open("done"); close(done); }}
 """
 """Zeek begins when somebody listens, and says when it has read all."""

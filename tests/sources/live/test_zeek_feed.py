@@ -191,6 +191,28 @@ def test_a_restart_is_a_gap_from_what_was_kept_and_streams_of_before_are_over() 
         assert service.gaps == [(kept_at, kept_at + 100)]
 
 
+def test_what_came_before_the_second_mark_and_was_lost_by_a_kill_is_a_gap_too() -> None:
+    end = threading.Event()
+
+    def zeek(connection: object) -> None:
+        subscribed(connection)  # type: ignore[arg-type]
+        connection.send(written(row("/x")))  # type: ignore[attr-defined]
+        end.wait(60)
+
+    with serving(zeek) as url, followed(url) as service:
+        try:
+            service.keeps()
+            began = service.clock.now
+            service.clock.passes(10)
+            assert taken(service, lambda: len(service.lines) == 1)
+            assert service.gaps == []
+            service.restarts()
+            assert taken(service, lambda: len(service.lines) == 1)
+        finally:
+            end.set()
+        assert service.gaps == [(began, began + 10)]
+
+
 @pytest.mark.parametrize(("behaviour", "told"), [
     ("silence", "does not acknowledge"),
     ("error", "Zeek refuses"),

@@ -39,8 +39,9 @@ class _Open(msgspec.Struct, array_like=True):
 
 
 class _Mark(msgspec.Struct, array_like=True):
-    heard: float | None
-    """Until when nothing was missed of what is behind the mark (UTC epoch seconds); None: there never was a Zeek."""
+    heard: float
+    """Until when nothing was missed of what is behind the mark (UTC epoch seconds); before there was a Zeek: when the
+    mark was made, for it may have come, and been followed, before the next mark."""
     open: list[_Open]
 
 
@@ -223,7 +224,7 @@ class ZeekFeed:
             left = [_Open(each.stream, each.offset, each.line) for each in self._left_open]
             streams = [_Open(each.stream, each.offset, each.line) for each in self._streams if each.offset]
             heard = self._taken if self.lag() else self._heard
-            return marks.written("websocket", _Mark(heard, left + streams))
+            return marks.written("websocket", _Mark(self._clock() if heard is None else heard, left + streams))
 
     def resume(self, mark: bytes) -> None:
         """See `Feed`. The connections of the run before are over: each has a last, empty chunk."""
