@@ -144,8 +144,10 @@ const notes: table[string] of Notice::Type = {
 };
 
 const published_version = 1;
-## Bytes of what a notice says; reconwatch sends less.
+## Bytes of a text of a row, as Zeek's logs have them; of what a notice says, where reconwatch sends less.
 const longest_text = 4096;
+## Targets of a row, as Zeek's logs have elements.
+const most_targets = 100;
 
 ## "begun": raised, and perhaps not in notice.log yet; "told": it is. By "id rev".
 global known: table[string] of string &create_expire=raised_kept;
@@ -218,12 +220,43 @@ event zeek_init() &priority=-10
 		Reporter::warning(fmt("ReconWatch: cannot listen on %s:%s", broker_listen_addr, broker_listen_port));
 	}
 
+function cut(said: string): string
+	{
+	return |said| > longest_text ? sub_bytes(said, 1, longest_text) : said;
+	}
+
+## A row with its texts cut where Zeek's log cuts them since 8.1 (:zeek:see:`Log::default_max_field_string_bytes`): a
+## request's line may have 16 MB, and a frame of that size would end the connection.
+function as_logged(rec: Info): Info
+	{
+	local row = copy(rec);
+	if ( row?$host )
+		row$host = cut(row$host);
+	if ( row?$server_name )
+		row$server_name = cut(row$server_name);
+	if ( row?$method )
+		row$method = cut(row$method);
+	if ( row?$uri )
+		row$uri = cut(row$uri);
+	if ( row?$user_agent )
+		row$user_agent = cut(row$user_agent);
+	if ( row?$query )
+		row$query = cut(row$query);
+	local targets: vector of string = vector();
+	for ( _, target in row$targets )
+		if ( |targets| < most_targets )
+			targets += cut(target);
+	row$targets = targets;
+	return row;
+	}
+
 event ReconWatch::log_reconwatch(rec: Info)
 	{
 	# The event is raised before the policy of the stream is asked.
 	if ( ! hook log_policy(rec, LOG, Log::get_filter(LOG, "default")) )
 		return;
-	Cluster::publish(sighted_topic, ReconWatch::published, published_version, columns, time_to_double(rec$ts), rec);
+	Cluster::publish(sighted_topic, ReconWatch::published, published_version, columns, time_to_double(rec$ts),
+	                 as_logged(rec));
 	}
 
 function state_of(key: string): string

@@ -48,6 +48,23 @@ event Cluster::websocket_client_added(endpoint: Cluster::EndpointInfo, topics: s
 redef LogAscii::use_json = T;
 """
 
+LONG = """
+redef LogAscii::use_json = T;
+event Cluster::websocket_client_added(endpoint: Cluster::EndpointInfo, topics: string_vec) {
+    local text = string_fill(6000000, "\\xc3\\xbc ");
+    local rec = ReconWatch::Info($ts=double_to_time(1.0), $direction="lookup", $kind="http", $actor=10.1.1.1,
+        $actor_role=set("host"), $technique="T1596.005", $host=text, $method=text, $uri="/" + text, $user_agent=text,
+        $query=text, $server_name=text);
+    rec$targets += text;
+    local i = 0;
+    while ( ++i <= 200 )
+        rec$targets += cat("ip:", i);
+    ReconWatch::sight(copy(rec));
+    rec$uri = "/short";
+    ReconWatch::sight(rec);
+}
+"""
+
 
 class Zeek:
     """A Zeek, without packets or with those of a capture, in a folder of its own for each of its lives."""
@@ -286,6 +303,27 @@ def test_rows_come_as_the_log_holds_them_value_for_value_hostile_text_too(starte
         each["actor_role"] = sorted(each["actor_role"])  # type: ignore[call-overload]  # a set has no order
     assert [json.dumps(each) for each in got] == [json.dumps(each) for each in logged]
     assert service.told == []
+
+
+def test_a_text_as_long_as_a_frame_is_cut_as_in_the_log_and_ends_no_connection(started: Callable[..., Zeek]) -> None:
+    zeek = started(LONG)
+    clock = Clock()
+    service = Service(lambda: ZeekFeed(Login(zeek.url), clock), clock)
+
+    def step() -> bool:
+        service.step()
+        return len(service.lines) >= 2
+
+    try:
+        assert until(step), service.problems
+    finally:
+        service.killed()
+    assert service.told == []
+    assert until(lambda: len(zeek.log("reconwatch")) == 2)
+    rows = zeek.log("reconwatch")
+    assert [len(str(row["uri"]).encode()) for row in rows] == [4096, len("/short")]
+    came = [json.loads(line) for data in service.streams.values() for line in bytes(data).splitlines()]
+    assert came == [{"_path": "reconwatch"} | row for row in rows]
 
 
 def test_a_killed_zeek_is_one_gap(zeek: Zeek) -> None:

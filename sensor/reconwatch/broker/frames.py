@@ -12,7 +12,7 @@ import msgspec
 from reconwatch.broker.values import BadValueError, Value, count, decoded, encoded, shortened, text, vector
 
 LARGEST: Final = 4 * 1024 * 1024
-"""Bytes of a frame: a row with a request line as long as any server takes is a tenth of that."""
+"""Bytes of a frame: a row, whose texts broker.zeek cuts, has a tenth of that at most."""
 
 # Broker escapes a vertical tab as C does (format/json.hh), which no JSON knows; pairs of backslashes go by.
 _find_escapes = re.compile(r"\\(.)", re.DOTALL)
