@@ -43,7 +43,7 @@ ROOMS = [
     {"sift"},
     {"special"},
     {"reverse_names"},
-    {"probing", "published"},
+    {"probing", "published", "raised"},
     {"windows", "touched"},
     {"exposure"},
     {"detectors"},
