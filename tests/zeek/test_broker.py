@@ -17,6 +17,7 @@ from reconwatch.broker.connection import AwayError, Connection, Login
 from reconwatch.broker.frames import Event, Trouble
 from reconwatch.broker.values import Value, count, text
 from reconwatch.notices import NOTES, Notice
+from reconwatch.pipeline import Replay
 from reconwatch.sightings import Actor
 from reconwatch.sources.live.zeek_feed import ZeekFeed
 from reconwatch.store.output import Refused, Unreachable
@@ -24,6 +25,7 @@ from reconwatch.store.zeek import RAISE, RAISED, ZeekOutput, raising
 from tests.conftest import ROOT
 from tests.sources.live.taking import Clock, Service
 from tests.store.conftest import notice
+from tests.zeek.test_logs import rooms
 from tests.zeek_server import until
 
 PACKAGE = ROOT / "zeek-scripts"
@@ -184,6 +186,17 @@ def test_every_note_is_raised_with_its_actor_score_and_technique(zeek: Zeek) -> 
     assert "src" not in rows[-1]
     assert zeek.log("reconwatch") == []  # what was raised is not a sighting: nothing comes back
     assert [row for row in zeek.log("reporter") if row["level"] != "Reporter::INFO"] == []
+
+
+def test_what_reconwatch_raised_does_not_come_back_as_a_finding(zeek: Zeek, tmp_path: Path) -> None:
+    output = ZeekOutput(Login(zeek.url), lambda each: True)
+    output.send([notice(number, note=note) for number, note in enumerate(NOTES, 1)])
+    output.close()
+    log = tmp_path / "1" / "notice.log"
+    assert len(log.read_text().splitlines()) == len(NOTES)
+    assert list(Replay([log], *rooms()).notices()) == []
+    log.write_text(log.read_text().replace('"sub":"reconwatch id=', '"sub":"technique=T1596 score=40 services= x='))
+    assert list(Replay([log], *rooms()).notices()) != []  # of others it would have been read
 
 
 def test_what_is_asked_twice_is_raised_once_and_a_new_rev_is_another(zeek: Zeek) -> None:
