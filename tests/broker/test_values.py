@@ -24,6 +24,9 @@ SCALARS = st.one_of(
     st.tuples(st.ip_addresses(v=4), st.integers(0, 32)).map(
         lambda v: Value("subnet", ip_network(f"{v[0]}/{v[1]}", strict=False))
     ),
+    st.tuples(st.ip_addresses(v=6), st.integers(0, 128)).map(
+        lambda v: Value("subnet", ip_network(f"{v[0]}/{v[1]}", strict=False))
+    ),
     st.tuples(st.integers(0, 65535), st.sampled_from(["tcp", "udp", "icmp"])).map(lambda v: Value("port", Port(*v))),
     st.integers(0, 4_000_000_000_000).map(lambda v: Value("timestamp", v * 1_000_000)),
     st.integers(-(10**18), 10**18).map(lambda v: Value("timespan", v)),
