@@ -40,7 +40,8 @@ export {
 		Self_Test_Failed,
 	};
 
-	## Where to listen, on a Zeek without a cluster.
+	## Where to listen, on a Zeek without a cluster. One that reads a capture listens only if it stays behind its end
+	## (:zeek:see:`exit_only_after_terminate`).
 	const broker_listen_addr = 127.0.0.1 &redef;
 
 	## The port that zeekctl opens on a manager, too. If it is open already with the same options, that is well; if it
@@ -214,6 +215,9 @@ event zeek_init() &priority=-10
 	open_store();
 	Cluster::subscribe(raise_topic);
 	if ( Cluster::is_enabled() && ! broker_listen_on_manager )
+		return;
+	# A Zeek that listens does not end with its capture.
+	if ( reading_traces() && ! exit_only_after_terminate )
 		return;
 	if ( ! Cluster::listen_websocket([$listen_addr=broker_listen_addr, $listen_port=broker_listen_port,
 	                                  $tls_options=broker_tls]) )
