@@ -29,6 +29,7 @@ FULL = f"""\
     notes: [Targeted_Search, Bulk_Search, Targeted_Search]
     backlog: 500
   - syslog: udp://[2001:DB8::1]
+  - {{zeek: "wss://zeek.acme.com:27759/v1/messages/json", ca_file: /etc/reconwatch/zeek.pem, notes: [Campaign]}}
 store: {{file: /srv/rw.db, days: 30, megabytes: 100}}
 """
 
@@ -60,6 +61,12 @@ def test_sinks_and_store_are_read_and_come_back_from_the_cache(write: Callable[[
                 backlog=500,
             ),
             SinkSetting(syslog="udp://[2001:db8::1]:514", name="syslog:udp://[2001:db8::1]:514"),
+            SinkSetting(
+                zeek="wss://zeek.acme.com:27759",
+                ca_file="/etc/reconwatch/zeek.pem",
+                name="zeek:wss://zeek.acme.com:27759",
+                notes=("Campaign",),
+            ),
         )
         assert site.store == Keeping("/srv/rw.db", 30, 100)
 
@@ -70,6 +77,7 @@ def test_what_the_service_makes_of_them(write: Callable[[str], Path]) -> None:
         "file:/var/log/rw/all.jsonl",
         "siem",
         "syslog:udp://[2001:db8::1]:514",
+        "zeek:wss://zeek.acme.com:27759",
     ]
     assert backlogs_of(site)["siem"] == Backlog(notices=500)
     assert retention_of(site) == Retention(30, 100_000_000)
@@ -86,6 +94,12 @@ def test_without_them_there_is_no_sink_and_the_store_has_its_defaults(write: Cal
     ("format: jsonl", "a sink without a place; " + PLACES),
     ("file: /x, syslog: /dev/log", "a sink with file and syslog; " + PLACES),
     ("syslog: /dev/log, format: eve", "a syslog has a format of its own; write no format"),
+    ("zeek: 'ws://h:1', format: jsonl", "a zeek has a format of its own; write no format"),
+    ("zeek: 'ws://h:1', ca_file: /a", "'ca_file' says nothing of ws://, which is not encrypted; write wss://, or no"
+     " ca_file"),
+    ("file: /x, ca_file: /a", "'ca_file' is for a zeek with wss://; write the sink without ca_file"),
+    ("zeek: 'ws://h'", "'ws://h' is not the address of Zeek's WebSocket API; write one like ws://127.0.0.1:27759"),
+    ("zeek: 'ws://h:1', syslog: /dev/log", "a sink with syslog and zeek; " + PLACES),
     ("syslog: siem.acme.com", "'siem.acme.com' is not where a syslog listens;"
      " write /dev/log, udp://host:514 or tcp://host:514"),
     ("syslog: 'tcp://me:secret@siem:514'", "'tcp://me:secret@siem:514' is not where a syslog listens;"

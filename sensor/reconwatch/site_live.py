@@ -117,7 +117,7 @@ def read_websocket(value: Any) -> str:
     except ValueError:
         raise Refused("this is not the address of Zeek's WebSocket API", write=example) from None
     if parts.username is not None or parts.password is not None:
-        raise Refused("Zeek asks nobody who he is", write=f"it without a user: {example[4:]}")
+        raise Refused("Zeek asks nobody who he is", write=f"it without a user, {example[4:]}")
     if parts.scheme not in ("ws", "wss") or not host or not port or re.search(r"[^!-~]", value.strip()):
         raise Refused(f"{shown(value)} is not the address of Zeek's WebSocket API", write=example)
     if parts.path.rstrip("/") not in ("", WEBSOCKET_PATH) or parts.query or parts.fragment:
