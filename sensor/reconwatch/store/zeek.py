@@ -22,7 +22,7 @@ from reconwatch.store.output import Refused, Unreachable
 RAISE: Final = "/zeek/reconwatch/raise"
 RAISED: Final = "/zeek/reconwatch/raised"
 PATIENCE: Final = 10.0
-"""Seconds without an answer: Zeek acknowledges a tenth of a second after it raised a notice."""
+"""Seconds without an answer: Zeek acknowledges a second after it raised a notice."""
 LONGEST: Final = 1_000
 """Signs of a text; the whole is in the store, under the id."""
 _MOST_TARGETS: Final = 10

@@ -31,5 +31,5 @@ event end()
 event zeek_init() &priority=-20
 	{
 	event raise_twice();
-	schedule 400msec { end() };
+	schedule 1500msec { end() };
 	}
