@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from reconwatch.detectors.alarm_raised import BY_SERVICE, BY_TARGET, party_of
+from reconwatch.detectors.alarm_raised import BY_SERVICE, BY_TARGET, indicator_in, party_of
 from reconwatch.notices import Finding, Reason
 from reconwatch.prose import counted
 from reconwatch.sightings import EVIDENCE_ENDS, Alarm, Evidence
@@ -36,6 +36,9 @@ MOST_KEPT = 50_000
 """Notes, actors and days of which what was raised and what was found is kept, at 1 kB. What is found here alone fills
 half of it at most."""
 
+MOST_OF_ONE = 256
+"""Findings of one note, actor and day that are compared, of either side."""
+
 Place = tuple[str, str, float]
 """Note, party, day."""
 
@@ -46,6 +49,7 @@ class _Found(msgspec.Struct):
     id: str
     services: tuple[str, ...]
     targets: tuple[str, ...]
+    indicator: str
 
 
 class _Held(msgspec.Struct):
@@ -96,11 +100,10 @@ class Seconding:
         """Take a finding made of Zeek's notices, or a later word of it."""
         place = _place(finding)
         kept = self._at(place, MOST_KEPT)
-        if kept is None:
+        held = kept.held.get(finding.id) if kept is not None else None
+        if kept is None or (held is None and len(kept.held) >= MOST_OF_ONE):
             self.dropped += 1
-            return
-        held = kept.held.get(finding.id)
-        if held is None:
+        elif held is None:
             kept.held[finding.id] = _Held(finding)
             self._pending[finding.id] = place
         else:
@@ -116,11 +119,12 @@ class Seconding:
         kept = self._kept.get(place) if self.waits else self._at(place, MOST_KEPT // 2)
         if kept is not None:
             own = finding.id
-            found = _Found(own, finding.services, _targets(finding))
+            found = _Found(own, finding.services, _targets(finding), indicator_in(finding.note, finding.msg))
             same = [held for _, held in sorted(kept.held.items()) if _is_same(held.finding, found)]
             if own not in kept.found:
                 self._adopt(own, same)
-            kept.found[own] = found
+            if own in kept.found or len(kept.found) < MOST_OF_ONE:
+                kept.found[own] = found
             for held in same:
                 finding = _witnessed(finding, held.finding)
             name = next((id for id, held in kept.held.items() if held.adopted == own), own)
@@ -201,6 +205,8 @@ def _is_same(raised: Finding, found: _Found) -> bool:
     if raised.note in BY_SERVICE and raised.services != found.services:
         return False
     if raised.services and found.services and set(raised.services).isdisjoint(found.services):
+        return False
+    if indicator_in(raised.note, raised.msg) != found.indicator:
         return False
     targets = _targets(raised)
     return not targets or not found.targets or not set(targets).isdisjoint(found.targets)

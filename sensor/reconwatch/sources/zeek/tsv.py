@@ -39,10 +39,12 @@ _USED: dict[Kind, frozenset[str]] = {
         }
     ),
     "notice": frozenset({"note", "msg", "sub", "src", "dst", "n"}),
+    "intel": frozenset({"seen_indicator", "seen_indicator_type", "seen_where", "sources"}),
     "whois": frozenset({"query", "server_name"}),
     "reconwatch": frozenset(
         {
             "direction",
+            "canary",
             "actor",
             "kind",
             "service",
@@ -66,6 +68,9 @@ _RENAMED = {
     "certificate.not_valid_before": "cert_valid",
     "san.dns": "san_dns",
     "id": "file_id",
+    "seen.indicator": "seen_indicator",
+    "seen.indicator_type": "seen_indicator_type",
+    "seen.where": "seen_where",
 }
 """Columns that `Row` calls otherwise."""
 _OF_LOSSES = frozenset({"percent_lost"})
@@ -184,7 +189,7 @@ class Header:
                 return _port
             case "qtype" | "rcode" | "status_code" | "n":
                 return int
-            case "answers" | "san_dns" | "cert_chain_fps" | "cert_chain_fuids":
+            case "answers" | "san_dns" | "sources" | "cert_chain_fps" | "cert_chain_fuids":
                 return self._texts
             case "ttls":
                 return self._numbers
