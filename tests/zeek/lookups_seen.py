@@ -76,14 +76,14 @@ def run_zeek(zeek: str, capture: Path, site: Site, folder: Path) -> None:
     """Have Zeek read a capture with the package and a site; its logs stand in a folder, in JSON."""
     install(site_files(site), folder)
     whole = folder / "whole.pcap"
-    whole.write_bytes(_whole_packets(capture.read_bytes()))
+    whole.write_bytes(whole_packets(capture.read_bytes()))
     subprocess.run(
         [zeek, "-C", "-r", whole, PACKAGE / "__load__.zeek", "./site.zeek", "LogAscii::use_json=T"],
         cwd=folder, check=True, env=os.environ | {"TZ": "UTC"},
     )  # fmt: skip
 
 
-def _whole_packets(capture: bytes) -> bytes:
+def whole_packets(capture: bytes) -> bytes:
     """A capture (pcap) without a packet that its end cuts: there Zeek gives up, and may lose what it has logged."""
     order = "<" if capture[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1") else ">"
     at = 24
