@@ -225,7 +225,7 @@ event zeek_init() &priority=-10
 		Reporter::warning(fmt("ReconWatch: cannot listen on %s:%s", broker_listen_addr, broker_listen_port));
 	}
 
-function cut(said: string): string
+function as_long_as_logged(said: string): string
 	{
 	return |said| > longest_text ? sub_bytes(said, 1, longest_text) : said;
 	}
@@ -236,21 +236,21 @@ function as_logged(rec: Info): Info
 	{
 	local row = copy(rec);
 	if ( row?$host )
-		row$host = cut(row$host);
+		row$host = as_long_as_logged(row$host);
 	if ( row?$server_name )
-		row$server_name = cut(row$server_name);
+		row$server_name = as_long_as_logged(row$server_name);
 	if ( row?$method )
-		row$method = cut(row$method);
+		row$method = as_long_as_logged(row$method);
 	if ( row?$uri )
-		row$uri = cut(row$uri);
+		row$uri = as_long_as_logged(row$uri);
 	if ( row?$user_agent )
-		row$user_agent = cut(row$user_agent);
+		row$user_agent = as_long_as_logged(row$user_agent);
 	if ( row?$query )
-		row$query = cut(row$query);
+		row$query = as_long_as_logged(row$query);
 	local targets: vector of string = vector();
 	for ( _, target in row$targets )
 		if ( |targets| < most_targets )
-			targets += cut(target);
+			targets += as_long_as_logged(target);
 	row$targets = targets;
 	return row;
 	}
