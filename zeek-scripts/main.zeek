@@ -148,6 +148,10 @@ export {
 		tool: string &log &optional;
 		## The bait that was touched.
 		canary: string &log &optional;
+		## What DNS called the server of a hello or request that carries no name itself.
+		server_name: string &log &optional;
+		## Of a connection, for a port is logged as a number.
+		proto: transport_proto &log &optional;
 	};
 
 	## Decides what is logged; break to leave a row out.

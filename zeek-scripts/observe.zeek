@@ -159,8 +159,11 @@ function tell_nameless_hello(c: connection)
 		return;
 	local name = name_given(c$id$orig_h, c$id$resp_h, c$id$resp_p, hello$ts);
 	local id = name == "" ? "" : by_name(name);
-	if ( id != "" )
-		tell_lookup(c, hello$ts, hello$kind, id, blank(c));
+	if ( id == "" )
+		return;
+	local rec = blank(c);
+	rec$server_name = name;
+	tell_lookup(c, hello$ts, hello$kind, id, rec);
 	}
 
 # ---------------------------------------------------------------- HTTP
@@ -230,6 +233,8 @@ function tell_request(c: connection)
 	local rec = blank(c);
 	if ( host != "" )
 		rec$host = host;
+	else
+		rec$server_name = name;
 	rec$method = c$http$method;
 	rec$uri = struck_out(host, uri);
 	rec$targets = targets_in(id, "http", rec$uri);
@@ -321,5 +326,6 @@ event connection_state_remove(c: connection)
 	local rec = blank(c);
 	if ( name != "" )
 		rec$host = name;
+	rec$proto = get_port_transport_proto(c$id$resp_p);
 	tell_lookup(c, c$start_time, "conn", id, rec);
 	}

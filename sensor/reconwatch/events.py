@@ -35,6 +35,8 @@ class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
     """Who the client said it acts for and proved or not, where a log names users (`sources/textlog/asked.py`)."""
     uid: str | None = None
     """The engine's own name of the flow (Zeek `uid`, Suricata `flow_id`), for a person to search for."""
+    called: str | None = None
+    """What DNS called the server, where the event carries no name itself and its source says it; see `told_name`."""
 
     kind: ClassVar[str]
     """The tag, also the word in a notice's evidence."""

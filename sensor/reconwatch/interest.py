@@ -287,10 +287,10 @@ class Lookout:
                 return self.wants_message(name, server)
             case DnsAnswer(name=name):
                 return self._wants_answer(event, name)
-            case Hello(name=name, server=server):
-                return self.wants_hello(name, server)
-            case HttpRequest(host=host, uri=uri, server=server):
-                return self.wants_request(host, uri, server)
+            case Hello(name=name, server=server, called=called):
+                return self.wants_hello(name or called, server)
+            case HttpRequest(host=host, uri=uri, server=server, called=called):
+                return self.wants_request(host or called or "", uri, server)
             case Event(kind="certificate" | "presented", server=server):
                 # Of what nobody was seen to send all: logs of certificates are short, and say whom else they resemble.
                 return server is None or self._own_networks.hold(server)
@@ -333,6 +333,8 @@ class Lookout:
         """As `wants`: connections come by the million."""
         server = event.server
         if event.server_port in self._ports or self._networks.hold(server):  # as wants_by_itself, without a call
+            return self._wants_anyway(server)
+        if event.called is not None and self._names.hold(event.called):
             return self._wants_anyway(server)
         return event.service not in NAMED_BY_THEMSELVES and self.knows(server)
 

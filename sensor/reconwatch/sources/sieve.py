@@ -277,7 +277,9 @@ def _json_fields(interest: Interest, layout: Layout) -> Iterator[bytes]:
     values[server] = [rb"\"%b" % text for text in _beginnings(interest)]
     if zeek:
         values[rb"\"method\""] = [rb"\"PRI\""]
-        yield rb"\"certificate\.serial\""  # of x509.log every row counts
+        # Of x509.log every row counts, and of reconwatch.log.
+        yield rb"\"certificate\.serial\""
+        yield rb"\"actor_role\""
     else:
         # What blindness is told by: the sensor's drops, and QUIC whose hello stayed unread.
         values[rb"_type\""] = [rb"\"stats\"", rb"\"quic\""]

@@ -7,10 +7,11 @@ from typing import Literal
 
 import msgspec
 
-Kind = Literal["dns", "ssl", "http", "conn", "quic", "x509"]
+Kind = Literal["dns", "ssl", "http", "conn", "quic", "x509", "whois", "reconwatch"]
 LOSSES = "capture_loss"
 """The log in which Zeek says how much it has missed; it holds no connections and is none of the kinds."""
-KINDS: tuple[Kind, ...] = ("dns", "ssl", "http", "conn", "quic", "x509")
+KINDS: tuple[Kind, ...] = ("dns", "ssl", "http", "conn", "quic", "x509", "whois", "reconwatch")
+"""The last two are written by the package inside Zeek (zeek-scripts/)."""
 
 
 class Row(msgspec.Struct, gc=False, rename={
@@ -72,12 +73,21 @@ class Row(msgspec.Struct, gc=False, rename={
     cert_issuer: str | None = None
     cert_valid: float | str | None = None
     san_dns: list[str | None] | None = None
+    # whois, and reconwatch
+    answer_bytes: int | None = None
+    direction: str | None = None
+    actor: str | None = None
+    kind: str | None = None
+    actor_role: list[str | None] | None = None
+    technique: str | None = None
     # capture_loss
     percent_lost: float | None = None
 
 
 # Each line: a log, columns of which one must be there, columns of which one must be there, columns that must not.
 _SIGNS: tuple[tuple[Kind, frozenset[str], frozenset[str], frozenset[str]], ...] = (
+    ("reconwatch", frozenset({"actor_role"}), frozenset({"technique"}), frozenset()),
+    ("whois", frozenset({"answer_bytes"}), frozenset({"query"}), frozenset()),
     ("quic", frozenset({"client_initial_dcid", "client_scid"}), frozenset(), frozenset()),
     ("x509", frozenset({"cert_serial"}), frozenset({"cert_subject", "cert_issuer", "cert_valid"}), frozenset()),
     ("conn", frozenset({"conn_state"}), frozenset({"proto"}), frozenset()),

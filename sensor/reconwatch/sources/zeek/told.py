@@ -21,6 +21,7 @@ from reconwatch.sources.spelling import (
 )
 from reconwatch.sources.zeek.connections import echo_request, handshake, replied
 from reconwatch.sources.zeek.row import Kind, Row
+from reconwatch.sources.zeek.sighted import SIGHTED, UnusableRowError, count_unknown, sighted, whois
 
 HOLDS: dict[Kind, frozenset[str]] = {
     "dns": frozenset({"dns", "answer"}),
@@ -29,6 +30,8 @@ HOLDS: dict[Kind, frozenset[str]] = {
     "http": frozenset({"http", "tls"}),
     "conn": frozenset({"conn"}),
     "x509": frozenset({"certificate", "presented"}),
+    "whois": frozenset({"whois"}),
+    "reconwatch": frozenset({"dns", "tls", "http", "whois", "conn", SIGHTED}),
 }
 """The kinds of event that each log can tell; http.log tells a CONNECT, which is a `tls`."""
 
@@ -57,10 +60,14 @@ class Teller:
             "http": self._http,
             "conn": self._conn,
             "x509": self._x509,
+            "whois": whois,
         }
 
-    def events(self, kind: Kind, row: Row) -> list[AnyEvent]:
-        """The events of a row, whether wanted or not. Raises BadRowError."""
+    def events(self, kind: Kind, row: Row, where: Callable[[], str]) -> list[AnyEvent]:
+        """The events of a row, whether wanted or not. Raises BadRowError.
+
+        `where` locates the row, should there be anything to say of it.
+        """
         seconds = epoch(row.ts) if isinstance(row.ts, str) else None if row.ts is None else plausible(row.ts)
         if seconds is None:
             raise BadRowError("no usable time")
@@ -68,6 +75,10 @@ class Teller:
         server = canonical(row.resp_h) if row.resp_h else None
         if kind == "x509":
             client = ""  # who was sent it stands in ssl.log
+        elif kind == "reconwatch":
+            client = client or (canonical(row.actor) if row.actor else None)
+            if client is None:
+                raise BadRowError("no usable address")
         elif client is None or server is None:
             raise BadRowError("no usable address")
         facts = {
@@ -80,7 +91,18 @@ class Teller:
             "input": self._input,
             "uid": row.uid,
         }
+        if kind == "reconwatch":
+            return [self._sighted(row, facts, where)]
         return self._by_kind[kind](row, facts)
+
+    def _sighted(self, row: Row, facts: dict[str, Any], where: Callable[[], str]) -> AnyEvent:
+        try:
+            event = sighted(row, facts, self._lookout)
+        except UnusableRowError as error:
+            raise BadRowError(str(error)) from None
+        count_unknown(event, row, self._lookout, self._account, where)
+        self._note_cut(event, row.uri)
+        return event
 
     def _dns(self, row: Row, facts: dict[str, Any]) -> list[AnyEvent]:
         if row.query is None or row.resp_p in _OTHER_NAME_SERVICES:
@@ -139,10 +161,14 @@ class Teller:
             status=row.status_code,
             **facts,
         )
-        if len(row.uri.encode("utf-8", "replace")) >= FIELD_LIMIT and self._lookout.wants(event):
+        self._note_cut(event, row.uri)
+        return [event]
+
+    def _note_cut(self, event: AnyEvent, uri: str | None) -> None:
+        """Count a request that is as long as Zeek logs any."""
+        if uri is not None and len(uri.encode("utf-8", "replace")) >= FIELD_LIMIT and self._lookout.wants(event):
             # Only of wanted requests: the others are not decoded, and counts must not depend on the sieve.
             self._account.blind["truncated_fields"] += 1
-        return [event]
 
     def _x509(self, row: Row, facts: dict[str, Any]) -> list[AnyEvent]:
         names = host_names((*(row.san_dns or ()), common_name(row.cert_subject)))

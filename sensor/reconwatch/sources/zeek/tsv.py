@@ -38,6 +38,24 @@ _USED: dict[Kind, frozenset[str]] = {
             "san_dns",
         }
     ),
+    "whois": frozenset({"query", "server_name"}),
+    "reconwatch": frozenset(
+        {
+            "direction",
+            "actor",
+            "kind",
+            "service",
+            "host",
+            "server_name",
+            "proto",
+            "qtype",
+            "method",
+            "uri",
+            "user_agent",
+            "status_code",
+            "query",
+        }
+    ),
 }
 _RENAMED = {
     "TTLs": "ttls",
