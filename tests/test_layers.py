@@ -42,7 +42,7 @@ ROOMS = [
     {"sift"},
     {"special"},
     {"reverse_names"},
-    {"probing", "published"},
+    {"probing", "published", "raised"},
     {"windows", "touched"},
     {"exposure"},
     {"detectors"},

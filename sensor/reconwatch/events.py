@@ -176,7 +176,24 @@ class Presented(Event, frozen=True, gc=False, tag="presented"):
     """Its fingerprint, lower-case hexadecimal."""
 
 
-AnyEvent = DnsQuery | DnsAnswer | Hello | HttpRequest | WhoisQuery | Connection | Certificate | Presented
+class Raised(Event, frozen=True, gc=False, tag="notice"):
+    """A notice that Zeek raised: `client` is who it is about, `server` the other side where it says so."""
+
+    kind: ClassVar[str] = "notice"
+    note: str
+    """As Zeek spells it: `ReconWatch::Targeted_Search`, `SSH::Password_Guessing`."""
+    msg: str
+    count: int | None = None
+    score: int | None = None
+    """None: it is not of the package inside Zeek, whose notices alone say this and what follows."""
+    techniques: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    """Catalog ids, sorted."""
+    assets: tuple[str, ...] = ()
+    """What of ours is named, each `kind:value`."""
+
+
+AnyEvent = DnsQuery | DnsAnswer | Hello | HttpRequest | WhoisQuery | Connection | Certificate | Presented | Raised
 
 
 def told_name(event: Event) -> str | None:

@@ -180,8 +180,8 @@ class ZeekSource:
             self._connections = None
         # Of capture_loss.log every row counts, and no sieve knows them.
         # x509.log has a row a certificate and day, of which only the names tell what matters.
-        # What the package inside Zeek has found is little, and none of it goes by uncounted.
-        whole = header.tells_loss or header.kind in ("x509", "reconwatch")
+        # What was found inside Zeek is little, and none of it goes by uncounted.
+        whole = header.tells_loss or header.kind in ("x509", "reconwatch", "notice")
         self._sieve = EveryLine() if whole else self._sieves[layout]
 
     def _note_kinds(self, block: Block) -> None:
@@ -245,6 +245,7 @@ _TELLTALES: dict[Kind, bytes] = {
     "x509": b'"certificate.serial"',
     "whois": b'"answer_bytes"',
     "reconwatch": b'"actor_role"',
+    "notice": b'"note"',
 }
 """A column that every row of a log has, and few of others."""
 

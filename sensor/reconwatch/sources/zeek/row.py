@@ -7,11 +7,11 @@ from typing import Literal
 
 import msgspec
 
-Kind = Literal["dns", "ssl", "http", "conn", "quic", "x509", "whois", "reconwatch"]
+Kind = Literal["dns", "ssl", "http", "conn", "quic", "x509", "whois", "reconwatch", "notice"]
 LOSSES = "capture_loss"
 """The log in which Zeek says how much it has missed; it holds no connections and is none of the kinds."""
-KINDS: tuple[Kind, ...] = ("dns", "ssl", "http", "conn", "quic", "x509", "whois", "reconwatch")
-"""The last two are written by the package inside Zeek (zeek-scripts/)."""
+KINDS: tuple[Kind, ...] = ("dns", "ssl", "http", "conn", "quic", "x509", "whois", "reconwatch", "notice")
+"""`whois` and `reconwatch` are written by the package inside Zeek (zeek-scripts/)."""
 
 
 class Row(msgspec.Struct, gc=False, rename={
@@ -80,6 +80,14 @@ class Row(msgspec.Struct, gc=False, rename={
     kind: str | None = None
     actor_role: list[str | None] | None = None
     technique: str | None = None
+    # notice
+    note: str | None = None
+    msg: str | None = None
+    sub: str | None = None
+    src: str | None = None
+    dst: str | None = None
+    n: int | None = None
+    suppress_for: float | None = None
     # capture_loss
     percent_lost: float | None = None
 
@@ -88,6 +96,7 @@ class Row(msgspec.Struct, gc=False, rename={
 _SIGNS: tuple[tuple[Kind, frozenset[str], frozenset[str], frozenset[str]], ...] = (
     ("reconwatch", frozenset({"actor_role"}), frozenset({"technique"}), frozenset()),
     ("whois", frozenset({"answer_bytes"}), frozenset({"query"}), frozenset()),
+    ("notice", frozenset({"note"}), frozenset({"msg", "sub", "suppress_for"}), frozenset()),
     ("quic", frozenset({"client_initial_dcid", "client_scid"}), frozenset(), frozenset()),
     ("x509", frozenset({"cert_serial"}), frozenset({"cert_subject", "cert_issuer", "cert_valid"}), frozenset()),
     ("conn", frozenset({"conn_state"}), frozenset({"proto"}), frozenset()),

@@ -20,6 +20,7 @@ from reconwatch.sources.spelling import (
     request_target,
 )
 from reconwatch.sources.zeek.connections import echo_request, handshake, replied
+from reconwatch.sources.zeek.notices import raised
 from reconwatch.sources.zeek.row import Kind, Row
 from reconwatch.sources.zeek.sighted import SIGHTED, UnusableRowError, count_unknown, sighted, whois
 
@@ -31,6 +32,7 @@ HOLDS: dict[Kind, frozenset[str]] = {
     "conn": frozenset({"conn"}),
     "x509": frozenset({"certificate", "presented"}),
     "whois": frozenset({"whois"}),
+    "notice": frozenset({"notice"}),
     "reconwatch": frozenset({"dns", "tls", "http", "whois", "conn", SIGHTED}),
 }
 """The kinds of event that each log can tell; http.log tells a CONNECT, which is a `tls`."""
@@ -61,6 +63,7 @@ class Teller:
             "conn": self._conn,
             "x509": self._x509,
             "whois": whois,
+            "notice": raised,
         }
 
     def events(self, kind: Kind, row: Row, where: Callable[[], str]) -> list[AnyEvent]:
@@ -79,6 +82,8 @@ class Teller:
             client = client or (canonical(row.actor) if row.actor else None)
             if client is None:
                 raise BadRowError("no usable address")
+        elif kind == "notice":
+            pass  # not all are about a connection
         elif client is None or server is None:
             raise BadRowError("no usable address")
         facts = {
@@ -91,15 +96,13 @@ class Teller:
             "input": self._input,
             "uid": row.uid,
         }
-        if kind == "reconwatch":
-            return [self._sighted(row, facts, where)]
-        return self._by_kind[kind](row, facts)
-
-    def _sighted(self, row: Row, facts: dict[str, Any], where: Callable[[], str]) -> AnyEvent:
         try:
-            event = sighted(row, facts, self._lookout)
+            return [self._sighted(row, facts, where)] if kind == "reconwatch" else self._by_kind[kind](row, facts)
         except UnusableRowError as error:
             raise BadRowError(str(error)) from None
+
+    def _sighted(self, row: Row, facts: dict[str, Any], where: Callable[[], str]) -> AnyEvent:
+        event = sighted(row, facts, self._lookout)
         count_unknown(event, row, self._lookout, self._account, where)
         self._note_cut(event, row.uri)
         return event

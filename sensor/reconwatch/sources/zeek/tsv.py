@@ -38,6 +38,7 @@ _USED: dict[Kind, frozenset[str]] = {
             "san_dns",
         }
     ),
+    "notice": frozenset({"note", "msg", "sub", "src", "dst", "n"}),
     "whois": frozenset({"query", "server_name"}),
     "reconwatch": frozenset(
         {
@@ -181,7 +182,7 @@ class Header:
                 return _short
             case "resp_p":
                 return _port
-            case "qtype" | "rcode" | "status_code":
+            case "qtype" | "rcode" | "status_code" | "n":
                 return int
             case "answers" | "san_dns" | "cert_chain_fps" | "cert_chain_fuids":
                 return self._texts
