@@ -20,7 +20,7 @@ from reconwatch.detectors.runner import Runner
 from reconwatch.detectors.scans import Scans
 from reconwatch.detectors.seconding import Seconding
 from reconwatch.doors import Doors
-from reconwatch.events import AnyEvent, Certificate, Connection, DnsAnswer, Presented, Raised
+from reconwatch.events import AnyEvent, Certificate, Connection, DnsAnswer, Listed, Presented, Raised
 from reconwatch.interest import Interest
 from reconwatch.meet import Meet
 from reconwatch.notices import Finding
@@ -95,6 +95,8 @@ class Assembly:
             return self._presented(event)
         if isinstance(event, Raised):
             return Way.ALARM
+        if isinstance(event, Listed):
+            return Way.PROBE if self.probing.concerns(event) else Way.NOWHERE
         if self.probing.comes_to_us(event):
             known = self.probing.knows(event.client)
             if self.probing.from_outside(event, known):

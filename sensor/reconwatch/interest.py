@@ -294,7 +294,7 @@ class Lookout:
             case Event(kind="certificate" | "presented", server=server):
                 # Of what nobody was seen to send all: logs of certificates are short, and say whom else they resemble.
                 return server is None or self._own_networks.hold(server)
-            case Event(kind="notice"):
+            case Event(kind="notice" | "intel"):
                 return True  # short, too; whom else they are about is known at the end only
         return False
 

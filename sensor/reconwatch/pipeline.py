@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from reconwatch.account import Account, Warn
 from reconwatch.assembly import Assembly, Way
-from reconwatch.blindness import Blindness
+from reconwatch.blindness import SIGHTED, Blindness
 from reconwatch.catalog import Catalog
 from reconwatch.catalog.world import World
 from reconwatch.desk import Desk
@@ -111,11 +111,16 @@ class Replay:
         holds = set().union(*(account.holds for account in self.accounts))
         sees_connections = not CONNECTING.isdisjoint(holds)
         sift = Sift(self._rooms.watched, self.site, world=self._rooms.world, sees_connections=sees_connections)
-        self._rooms.meet.one_input = len(self.accounts) == 1
+        self._rooms.meet.one_input = self._one_witness
         for visit in self._rooms.meet.visits(events):
             sighting = sift.sighting(visit)
             if sighting is not None:
                 yield sighting
+
+    @property
+    def _one_witness(self) -> bool:
+        """Whether nobody can tell an event a second time; rows of reconwatch.log may stand beside other logs."""
+        return len(self.accounts) == 1 and SIGHTED not in self.accounts[0].holds
 
     def _findings(self, sightings: Iterable[Sighting]) -> Iterator[Finding]:
         for sighting in sightings:
@@ -143,7 +148,7 @@ class Replay:
         yield from rooms.unmatched_alarms()
 
     def _probe_findings(self, probes: Iterable[AnyEvent]) -> Iterator[Finding]:
-        self._rooms.probing.one_input = len(self.accounts) == 1
+        self._rooms.probing.one_input = self._one_witness
         watched = False
         for probe in self._rooms.probing.probes(probes):
             if not watched:

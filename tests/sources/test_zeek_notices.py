@@ -105,6 +105,11 @@ def test_hostile_text_is_kept_as_it_is_and_no_longer_than_a_message() -> None:
     assert [event.msg for event in read(row)[0] if isinstance(event, Raised)] == ["a\tb\\x1b[2J\\"]
 
 
+def test_credentials_of_a_url_that_a_message_quotes_are_struck_out() -> None:
+    row = ROW | {"note": "HTTP::SQL_Injection_Victim", "msg": "saw /a?key=abc&q=1 and http://me:pw@host/"}
+    assert both(row)[0].msg == "saw /a?key=***&q=1 and http://***@host/"
+
+
 def test_older_logs_lack_columns_and_newer_ones_have_more() -> None:
     for columns in ([each for each in COLUMNS if each not in ("email_dest", "n")], [*COLUMNS, "community_id"]):
         [event] = read(as_tsv("notice", columns, ROW))[0]

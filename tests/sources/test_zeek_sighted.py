@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from reconwatch.account import Account
-from reconwatch.events import AnyEvent, Connection, DnsQuery, Hello, HttpRequest, WhoisQuery
+from reconwatch.events import SECOND_WITNESS, AnyEvent, Connection, DnsQuery, Hello, HttpRequest, WhoisQuery
 from reconwatch.interest import Interest, Lookout
 from reconwatch.sources.opener import open_source
 
@@ -69,7 +69,14 @@ def both(row: dict[str, Any], path: str = "reconwatch", columns: list[str] = COL
     return told[0]
 
 
-COMMON = {"ts": 1795510931.25, "client": "10.20.1.11", "client_port": 54445, "uid": "C1", "source": "zeek/reconwatch"}
+COMMON = {
+    "ts": 1795510931.25,
+    "client": "10.20.1.11",
+    "client_port": 54445,
+    "uid": "C1",
+    "source": "zeek/reconwatch",
+    "input": SECOND_WITNESS,
+}
 SERVER = {"server": "198.18.24.131", "server_port": 443}
 
 
@@ -121,7 +128,7 @@ def test_a_whois_line_of_either_log() -> None:
         line="-B a\tb", called="whois.ripe.net", server="198.18.24.131", server_port=43, **COMMON
     )
     line = WhoisQuery(
-        line="-B 203.0.113.10", server="198.18.17.203", server_port=43, **COMMON | {"source": "zeek/whois"}
+        line="-B 203.0.113.10", server="198.18.17.203", server_port=43, **COMMON | {"source": "zeek/whois", "input": 0}
     )
     assert both(LINE, "whois", WHOIS) == [line]
     assert both(LINE | {"server_name": "whois.ripe.net"}, "whois", WHOIS)[0].called == "whois.ripe.net"

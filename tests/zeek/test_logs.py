@@ -103,6 +103,20 @@ def test_a_folder_of_all_logs_counts_each_event_once(folder: str, funnel: bool) 
     assert replay(LOGS / folder, funnel=funnel)[0] == of_capture("lookups")
 
 
+@pytest.mark.parametrize("funnel", [True, False], ids=["funnel", "oracle"])
+@pytest.mark.parametrize("folder", ["lookups", "lookups-json"])
+def test_all_logs_in_one_stream_say_the_same(folder: str, funnel: bool, tmp_path: Path) -> None:
+    one = tmp_path / "all.log"
+    logs = [*sorted((LOGS / folder).iterdir()), LOGS / "notices" / f"{folder}.log"]
+    one.write_bytes(b"".join(log.read_bytes() for log in logs))
+    said, run = replay(one, funnel=funnel)
+    assert said == of_capture("lookups")
+    assert not run.accounts[0].skipped
+    assert {"reconwatch", "notice", "whois", "dns"} <= set(
+        run.accounts[0].dialect.split()[0].removeprefix("zeek/").split("+")
+    )
+
+
 def test_a_folder_without_reconwatch_log_still_knows_what_was_asked_on_port_43(tmp_path: Path) -> None:
     for log in ("dns", "conn", "whois"):
         shutil.copy(LOGS / "lookups" / f"{log}.log", tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from ipaddress import ip_network
 from typing import ClassVar
@@ -20,8 +21,7 @@ BY_SERVICE = frozenset({"Database_Lookup", "Targeted_Search", "Bulk_Search", "CT
 BY_TARGET = frozenset({"Port_Scan", "Zone_Transfer", "Canary_Touched"})
 """Notes that are told of each asset by itself."""
 
-SERVICE, TARGET = 2, 3
-"""Places in the parts of a key, behind note and party."""
+_find_listed = re.compile(r"\blisted (.*?)(?: \(by |$)", re.DOTALL)
 
 
 class Alarms(Kept):
@@ -49,7 +49,12 @@ class AlarmRaised(KeyedDetector[Alarms, Alarm]):
             return ()
         service = ",".join(sighting.services) if sighting.note in BY_SERVICE else ""
         target = ",".join(each.value for each in sighting.targets) if sighting.note in BY_TARGET else ""
-        parts = (sighting.note, party_of(sighting.actor.ip), service, target)
+        parts = (
+            sighting.note,
+            party_of(sighting.actor.ip),
+            service,
+            target or indicator_in(sighting.note, sighting.msg),
+        )
         return (Key(parts, window_start(sighting.ts, DAY), DAY),)
 
     def fresh(self, key: Key) -> Alarms:
@@ -92,6 +97,12 @@ class AlarmRaised(KeyedDetector[Alarms, Alarm]):
         return msgspec.structs.replace(
             super()._finding(state, words, closing=closing), note=note, id=named, ts=state.first
         )
+
+
+def indicator_in(note: str, msg: str) -> str:
+    """The indicator that an `Indicator_Match` is about, as both Zeek's and ours word it; nothing of other notes."""
+    found = _find_listed.search(msg) if note == "Indicator_Match" else None
+    return found[1] if found is not None else ""
 
 
 def _first_of(actor: Actor) -> tuple[str, ...]:

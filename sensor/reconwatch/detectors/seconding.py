@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from reconwatch.detectors.alarm_raised import BY_SERVICE, BY_TARGET, party_of
+from reconwatch.detectors.alarm_raised import BY_SERVICE, BY_TARGET, indicator_in, party_of
 from reconwatch.notices import Finding, Reason
 from reconwatch.prose import counted
 from reconwatch.sightings import EVIDENCE_ENDS, Alarm, Evidence
@@ -46,6 +46,7 @@ class _Found(msgspec.Struct):
     id: str
     services: tuple[str, ...]
     targets: tuple[str, ...]
+    indicator: str
 
 
 class _Held(msgspec.Struct):
@@ -116,7 +117,7 @@ class Seconding:
         kept = self._kept.get(place) if self.waits else self._at(place, MOST_KEPT // 2)
         if kept is not None:
             own = finding.id
-            found = _Found(own, finding.services, _targets(finding))
+            found = _Found(own, finding.services, _targets(finding), indicator_in(finding.note, finding.msg))
             same = [held for _, held in sorted(kept.held.items()) if _is_same(held.finding, found)]
             if own not in kept.found:
                 self._adopt(own, same)
@@ -201,6 +202,8 @@ def _is_same(raised: Finding, found: _Found) -> bool:
     if raised.note in BY_SERVICE and raised.services != found.services:
         return False
     if raised.services and found.services and set(raised.services).isdisjoint(found.services):
+        return False
+    if indicator_in(raised.note, raised.msg) != found.indicator:
         return False
     targets = _targets(raised)
     return not targets or not found.targets or not set(targets).isdisjoint(found.targets)

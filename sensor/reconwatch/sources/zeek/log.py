@@ -181,7 +181,7 @@ class ZeekSource:
         # Of capture_loss.log every row counts, and no sieve knows them.
         # x509.log has a row a certificate and day, of which only the names tell what matters.
         # What was found inside Zeek is little, and none of it goes by uncounted.
-        whole = header.tells_loss or header.kind in ("x509", "reconwatch", "notice")
+        whole = header.tells_loss or header.kind in ("x509", "reconwatch", "notice", "intel")
         self._sieve = EveryLine() if whole else self._sieves[layout]
 
     def _note_kinds(self, block: Block) -> None:
@@ -246,6 +246,7 @@ _TELLTALES: dict[Kind, bytes] = {
     "whois": b'"answer_bytes"',
     "reconwatch": b'"actor_role"',
     "notice": b'"note"',
+    "intel": b'"seen.indicator"',
 }
 """A column that every row of a log has, and few of others."""
 

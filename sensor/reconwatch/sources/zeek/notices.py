@@ -1,11 +1,12 @@
-"""Rows of Zeek's notice.log to events: what the package inside Zeek raised, and what other packages did."""
+"""Rows of Zeek's notice.log and intel.log to events: what was raised inside Zeek, and what its feeds list."""
 
 from __future__ import annotations
 
 import re
 from typing import Any, Final
 
-from reconwatch.events import AnyEvent, Raised
+from reconwatch.events import AnyEvent, Listed, Raised
+from reconwatch.interest import SECRET_PARAMETERS, mask_parameters
 from reconwatch.sources.spelling import canonical
 from reconwatch.sources.zeek.row import Row
 from reconwatch.sources.zeek.sighted import UnusableRowError
@@ -46,7 +47,7 @@ def raised(row: Row, facts: dict[str, Any]) -> list[AnyEvent]:
         ends |= {"client_port": None, "server_port": None}
         if ends["server"] == actor:
             ends["server"] = facts["client"]
-    ends |= {"note": row.note, "msg": (row.msg or "")[:LONGEST_MESSAGE], "count": row.n}
+    ends |= {"note": row.note, "msg": _struck(row.msg or "")[:LONGEST_MESSAGE], "count": row.n}
     if not ours:
         return [Raised(**ends)]
     found, targets = _facts(row.sub or "")
@@ -57,6 +58,25 @@ def raised(row: Row, facts: dict[str, Any]) -> list[AnyEvent]:
         services=_listed(found["services"]),
         assets=tuple(filter(None, _between_targets.split(targets))),
     )]  # fmt: skip
+
+
+def listed(row: Row, facts: dict[str, Any]) -> list[AnyEvent]:
+    """What a row of intel.log says is listed; none if it is about no connection. Raises UnusableRowError."""
+    if not row.indicator or not row.indicator_type:
+        raise UnusableRowError("no indicator")
+    if facts["client"] is None:
+        if row.orig_h:
+            raise UnusableRowError("no usable address")
+        return []
+    sources = tuple(sorted(filter(None, row.sources or ())))
+    return [Listed(
+        indicator=_struck(row.indicator), type=row.indicator_type, where=row.where or "", sources=sources, **facts
+    )]  # fmt: skip
+
+
+def _struck(text: str) -> str:
+    """Without the credentials of a URL that it is, or quotes."""
+    return mask_parameters(text, SECRET_PARAMETERS) if "=" in text or "@" in text else text
 
 
 def _is_told_by_us(sub: str) -> bool:

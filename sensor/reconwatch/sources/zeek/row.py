@@ -7,10 +7,10 @@ from typing import Literal
 
 import msgspec
 
-Kind = Literal["dns", "ssl", "http", "conn", "quic", "x509", "whois", "reconwatch", "notice"]
+Kind = Literal["dns", "ssl", "http", "conn", "quic", "x509", "whois", "reconwatch", "notice", "intel"]
 LOSSES = "capture_loss"
 """The log in which Zeek says how much it has missed; it holds no connections and is none of the kinds."""
-KINDS: tuple[Kind, ...] = ("dns", "ssl", "http", "conn", "quic", "x509", "whois", "reconwatch", "notice")
+KINDS: tuple[Kind, ...] = ("dns", "ssl", "http", "conn", "quic", "x509", "whois", "reconwatch", "notice", "intel")
 """`whois` and `reconwatch` are written by the package inside Zeek (zeek-scripts/)."""
 
 
@@ -19,6 +19,7 @@ class Row(msgspec.Struct, gc=False, rename={
     "ttls": "TTLs", "path": "_path", "cert_serial": "certificate.serial",
     "cert_subject": "certificate.subject", "cert_issuer": "certificate.issuer",
     "cert_valid": "certificate.not_valid_before", "san_dns": "san.dns", "file_id": "id",
+    "indicator": "seen.indicator", "indicator_type": "seen.indicator_type", "where": "seen.where",
 }):  # fmt: skip
     """The columns that events are made of, and those that tell one log from another. None is unset."""
 
@@ -88,6 +89,11 @@ class Row(msgspec.Struct, gc=False, rename={
     dst: str | None = None
     n: int | None = None
     suppress_for: float | None = None
+    # intel
+    indicator: str | None = None
+    indicator_type: str | None = None
+    where: str | None = None
+    sources: list[str | None] | None = None
     # capture_loss
     percent_lost: float | None = None
 
@@ -97,6 +103,7 @@ _SIGNS: tuple[tuple[Kind, frozenset[str], frozenset[str], frozenset[str]], ...] 
     ("reconwatch", frozenset({"actor_role"}), frozenset({"technique"}), frozenset()),
     ("whois", frozenset({"answer_bytes"}), frozenset({"query"}), frozenset()),
     ("notice", frozenset({"note"}), frozenset({"msg", "sub", "suppress_for"}), frozenset()),
+    ("intel", frozenset({"indicator"}), frozenset({"indicator_type", "where"}), frozenset()),
     ("quic", frozenset({"client_initial_dcid", "client_scid"}), frozenset(), frozenset()),
     ("x509", frozenset({"cert_serial"}), frozenset({"cert_subject", "cert_issuer", "cert_valid"}), frozenset()),
     ("conn", frozenset({"conn_state"}), frozenset({"proto"}), frozenset()),

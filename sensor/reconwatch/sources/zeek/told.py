@@ -6,7 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 from reconwatch.account import Account
-from reconwatch.events import AnyEvent, Certificate, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, Presented
+from reconwatch.events import (
+    SECOND_WITNESS,
+    AnyEvent,
+    Certificate,
+    Connection,
+    DnsAnswer,
+    DnsQuery,
+    Hello,
+    HttpRequest,
+    Presented,
+)
 from reconwatch.interest import Lookout
 from reconwatch.sources.certificates import authority, common_name, host_names, serial, sha256_or_none
 from reconwatch.sources.dns_codes import PTR, pointed
@@ -20,7 +30,7 @@ from reconwatch.sources.spelling import (
     request_target,
 )
 from reconwatch.sources.zeek.connections import echo_request, handshake, replied
-from reconwatch.sources.zeek.notices import raised
+from reconwatch.sources.zeek.notices import listed, raised
 from reconwatch.sources.zeek.row import Kind, Row
 from reconwatch.sources.zeek.sighted import SIGHTED, UnusableRowError, count_unknown, sighted, whois
 
@@ -33,6 +43,7 @@ HOLDS: dict[Kind, frozenset[str]] = {
     "x509": frozenset({"certificate", "presented"}),
     "whois": frozenset({"whois"}),
     "notice": frozenset({"notice"}),
+    "intel": frozenset({"intel"}),
     "reconwatch": frozenset({"dns", "tls", "http", "whois", "conn", SIGHTED}),
 }
 """The kinds of event that each log can tell; http.log tells a CONNECT, which is a `tls`."""
@@ -64,6 +75,7 @@ class Teller:
             "x509": self._x509,
             "whois": whois,
             "notice": raised,
+            "intel": listed,
         }
 
     def events(self, kind: Kind, row: Row, where: Callable[[], str]) -> list[AnyEvent]:
@@ -82,7 +94,7 @@ class Teller:
             client = client or (canonical(row.actor) if row.actor else None)
             if client is None:
                 raise BadRowError("no usable address")
-        elif kind == "notice":
+        elif kind in ("notice", "intel"):
             pass  # not all are about a connection
         elif client is None or server is None:
             raise BadRowError("no usable address")
@@ -93,7 +105,8 @@ class Teller:
             "server": server,
             "server_port": row.resp_p,
             "source": f"zeek/{kind}",
-            "input": self._input,
+            # A witness of its own: it may stand in one stream with the logs of the same traffic.
+            "input": self._input + SECOND_WITNESS if kind == "reconwatch" else self._input,
             "uid": row.uid,
         }
         try:

@@ -39,6 +39,7 @@ _USED: dict[Kind, frozenset[str]] = {
         }
     ),
     "notice": frozenset({"note", "msg", "sub", "src", "dst", "n"}),
+    "intel": frozenset({"indicator", "indicator_type", "where", "sources"}),
     "whois": frozenset({"query", "server_name"}),
     "reconwatch": frozenset(
         {
@@ -66,6 +67,9 @@ _RENAMED = {
     "certificate.not_valid_before": "cert_valid",
     "san.dns": "san_dns",
     "id": "file_id",
+    "seen.indicator": "indicator",
+    "seen.indicator_type": "indicator_type",
+    "seen.where": "where",
 }
 """Columns that `Row` calls otherwise."""
 _OF_LOSSES = frozenset({"percent_lost"})
@@ -184,7 +188,7 @@ class Header:
                 return _port
             case "qtype" | "rcode" | "status_code" | "n":
                 return int
-            case "answers" | "san_dns" | "cert_chain_fps" | "cert_chain_fuids":
+            case "answers" | "san_dns" | "sources" | "cert_chain_fps" | "cert_chain_fuids":
                 return self._texts
             case "ttls":
                 return self._numbers
