@@ -218,6 +218,47 @@ def test_a_probe_is_the_event_of_a_probe() -> None:
         assert (event.client, event.uri) == ("192.0.2.66", "/.git/config")
 
 
+PROBE = ROW | {
+    "direction": "probe", "actor": "192.0.2.66", "id.orig_h": "192.0.2.66", "id.resp_h": "203.0.113.10",
+    "id.resp_p": 80,
+    "actor_role": ["outside"], "service": None,
+}  # fmt: skip
+
+
+def told_of(row: dict[str, Any]) -> list[AnyEvent]:
+    source = open_source(
+        io.BytesIO(as_json(row)), Lookout(Interest(networks=frozenset({"203.0.113.0/24"}))), Account("reconwatch.log")
+    )
+    assert source is not None
+    return list(source)
+
+
+def test_a_crawler_whose_request_is_not_told_came_and_spoke() -> None:
+    [event] = told_of(PROBE | {"kind": "http", "service": "censys"})
+    assert isinstance(event, Connection)
+    assert (event.opening, event.established, event.spoke) == (True, True, True)
+
+
+def test_a_bait_that_is_a_name_is_the_name_that_was_said() -> None:
+    bait = "staging-7f3k2q.acme-widgets.com"
+    [hello] = told_of(PROBE | {"kind": "tls", "canary": bait})
+    [question] = told_of(PROBE | {"kind": "dns", "canary": bait, "id.resp_p": 53})
+    assert isinstance(hello, Hello)
+    assert isinstance(question, DnsQuery)
+    assert hello.name == question.name == bait
+    for other in ("203.0.113.77", "/backup-7f3k2q.zip"):
+        [nameless] = told_of(PROBE | {"kind": "tls", "canary": other})
+        assert isinstance(nameless, Hello)
+        assert nameless.name is None
+
+
+def test_the_port_of_a_host_header_is_no_part_of_the_name() -> None:
+    row = PROBE | {"kind": "http", "host": "www.acme-widgets.com:80", "method": "GET", "uri": "/"}
+    [event] = told_of(row)
+    assert isinstance(event, HttpRequest)
+    assert event.host == "www.acme-widgets.com"
+
+
 def test_logs_of_other_programs_are_no_logs_of_the_package(tmp_path: Path) -> None:
     other = as_tsv("other", ["ts", "uid", "id.orig_h", "kind", "technique", "service"], ROW)
     assert read(other)[0] == []

@@ -131,6 +131,19 @@ def test_whois_log_alone_names_its_server() -> None:
     assert run.accounts[0].holds == {"whois"}
 
 
+@pytest.mark.parametrize("funnel", [True, False], ids=["funnel", "oracle"])
+def test_probes_of_the_log_are_those_of_the_capture(funnel: bool) -> None:
+    log, capture = LOGS / "probed" / "reconwatch.log", ROOT / "pcaps" / "probed.pcap"
+    alone, both, seen = (
+        [(n.row, n.count, n.score) for n in Replay(inputs, *rooms(), funnel=funnel).notices()]
+        for inputs in ([log], [capture, log], [capture])
+    )
+    assert both == seen
+    # Of crawlers and scans the package logs too little to come to the same again: those stand in notice.log.
+    assert {row[0] for row, _, _ in alone} == {"Zone_Transfer", "Canary_Touched", "Service_Probe"}
+    assert set(alone) <= set(seen)
+
+
 def test_evidence_names_all_witnesses() -> None:
     run = Replay([ROOT / "pcaps" / "lookups.pcap", LOGS / "lookups"], *rooms())
     sources = {each.source for notice in run.notices() for each in notice.evidence}

@@ -81,6 +81,7 @@ class Row(msgspec.Struct, gc=False, rename={
     kind: str | None = None
     actor_role: list[str | None] | None = None
     technique: str | None = None
+    canary: str | None = None
     # notice
     note: str | None = None
     msg: str | None = None

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, cast
 from reconwatch.account import Account
 from reconwatch.events import AnyEvent, Connection, DnsQuery, Hello, HttpRequest, WhoisQuery, told_name
 from reconwatch.interest import Lookout
-from reconwatch.sources.spelling import dns_name
+from reconwatch.sources.spelling import canonical, dns_name, host_only
 from reconwatch.sources.zeek.row import Row
 
 SIGHTED: Final = "sighted"
@@ -57,24 +57,30 @@ def count_unknown(event: AnyEvent, row: Row, lookout: Lookout, account: Account,
 
 def _dns(row: Row, facts: dict[str, Any], lookout: Lookout) -> AnyEvent:
     # Without a type it is what only an answer told of: `meet` makes a question of such an answer, too.
-    if row.host is None:
+    name = _named(row)
+    if name is None:
         raise UnusableRowError("no name")
-    return DnsQuery(name=dns_name(row.host), qtype=row.qtype, **facts)
+    return DnsQuery(name=dns_name(name), qtype=row.qtype, **facts)
 
 
 def _tls(row: Row, facts: dict[str, Any], lookout: Lookout) -> AnyEvent:
     transport: Literal["tls", "connect"] = "connect" if row.method == "CONNECT" else "tls"
-    return Hello(name=_called(row.host), transport=transport, called=_called(row.server_name), **facts)
+    return Hello(name=_called(_named(row)), transport=transport, called=_called(row.server_name), **facts)
 
 
 def _quic(row: Row, facts: dict[str, Any], lookout: Lookout) -> AnyEvent:
-    return Hello(name=_called(row.host), transport="quic", called=_called(row.server_name), **facts)
+    return Hello(name=_called(_named(row)), transport="quic", called=_called(row.server_name), **facts)
 
 
 def _http(row: Row, facts: dict[str, Any], lookout: Lookout) -> AnyEvent:
     if row.method is None or row.uri is None:
-        raise UnusableRowError("no request")
-    host = (row.host or "").lower()
+        if row.direction == "lookup" and row.canary is None:
+            raise UnusableRowError("no request")
+        # Of a crawler, and of who touched a bait, the package says that they came, and not what they sent.
+        if facts["server"] is None:
+            raise UnusableRowError("no usable address")
+        return Connection(opening=True, answered=True, established=True, spoke=True, **facts)
+    host = host_only(row.host or "")
     return HttpRequest(
         method=row.method,
         host=host,
@@ -110,6 +116,13 @@ def _conn(row: Row, facts: dict[str, Any], lookout: Lookout) -> AnyEvent:
         called=_called(row.host),
         **facts,
     )
+
+
+def _named(row: Row) -> str | None:
+    """The name that a row is about; of a bait that is one, the package may say it as that only."""
+    if row.host is None and row.canary and "/" not in row.canary and canonical(row.canary) is None:
+        return row.canary
+    return row.host
 
 
 def _called(text: str | None) -> str | None:

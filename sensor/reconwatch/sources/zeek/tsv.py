@@ -44,6 +44,7 @@ _USED: dict[Kind, frozenset[str]] = {
     "reconwatch": frozenset(
         {
             "direction",
+            "canary",
             "actor",
             "kind",
             "service",
