@@ -197,6 +197,7 @@ def test_notices_of_other_packages_add_their_points_once_and_are_no_findings() -
 def test_nothing_grows_without_end(monkeypatch) -> None:
     monkeypatch.setattr("reconwatch.detectors.seconding.MOST_KEPT", 10)
     monkeypatch.setattr("reconwatch.detectors.seconding.MOST_ACTORS", 10)
+    monkeypatch.setattr("reconwatch.detectors.seconding.MOST_OF_ONE", 3)
     addresses = [f"10.20.2.{n}" for n in range(30)]
     seconding = held(
         *(alarm(actor=each) for each in addresses), *(alarm(note="X::Y", actor=a, ours=False) for a in addresses)
@@ -205,7 +206,11 @@ def test_nothing_grows_without_end(monkeypatch) -> None:
     assert len(left(seconding)) == 10
     for address in addresses:
         seconding.seconded(found(actor=address, id=address))
+        seconding.seconded(found(actor=addresses[0], id=f"other {address}"))
     assert len(seconding._kept) <= 5
+    assert max(len(kept.found) for kept in seconding._kept.values()) == 3
+    many = held(*(alarm(services=(f"s{n}",)) for n in range(9)))
+    assert (len(left(many)), many.dropped) == (3, 12)  # twice: as it was found, and at the close
 
 
 # ---------------------------------------------------------------- meaning

@@ -36,6 +36,9 @@ MOST_KEPT = 50_000
 """Notes, actors and days of which what was raised and what was found is kept, at 1 kB. What is found here alone fills
 half of it at most."""
 
+MOST_OF_ONE = 256
+"""Findings of one note, actor and day that are compared, of either side."""
+
 Place = tuple[str, str, float]
 """Note, party, day."""
 
@@ -97,11 +100,10 @@ class Seconding:
         """Take a finding made of Zeek's notices, or a later word of it."""
         place = _place(finding)
         kept = self._at(place, MOST_KEPT)
-        if kept is None:
+        held = kept.held.get(finding.id) if kept is not None else None
+        if kept is None or (held is None and len(kept.held) >= MOST_OF_ONE):
             self.dropped += 1
-            return
-        held = kept.held.get(finding.id)
-        if held is None:
+        elif held is None:
             kept.held[finding.id] = _Held(finding)
             self._pending[finding.id] = place
         else:
@@ -121,7 +123,8 @@ class Seconding:
             same = [held for _, held in sorted(kept.held.items()) if _is_same(held.finding, found)]
             if own not in kept.found:
                 self._adopt(own, same)
-            kept.found[own] = found
+            if own in kept.found or len(kept.found) < MOST_OF_ONE:
+                kept.found[own] = found
             for held in same:
                 finding = _witnessed(finding, held.finding)
             name = next((id for id, held in kept.held.items() if held.adopted == own), own)
