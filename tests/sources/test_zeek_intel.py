@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from tests.sources.test_zeek_sighted import CONNECTION, as_json, as_tsv, read
 
 from reconwatch.events import Listed
 from reconwatch.listed import indicated
+
+LOGS = Path(__file__).parents[1] / "zeek" / "logs" / "intel"
 
 COLUMNS = [
     *CONNECTION, "seen.indicator", "seen.indicator_type", "seen.where", "seen.node", "matched", "sources", "fuid",
@@ -80,6 +83,12 @@ def test_older_logs_lack_columns() -> None:
     columns = [each for each in COLUMNS if each not in ("matched", "seen.node", "file_desc")]
     assert len(read(as_tsv("intel", columns, ROW))[0]) == 1
     assert [event.source for event in read(as_tsv("hits", columns, ROW))[0]] == ["zeek/intel"]
+
+
+def test_a_file_that_zeek_s_framework_reads_is_no_log_of_it() -> None:
+    feed = (LOGS / "intel.dat").read_bytes()
+    events, account, told = read(feed)
+    assert (events, account.skipped, told) == ([], {}, [])
 
 
 @pytest.mark.parametrize(

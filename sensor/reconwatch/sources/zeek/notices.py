@@ -62,7 +62,7 @@ def raised(row: Row, facts: dict[str, Any]) -> list[AnyEvent]:
 
 def listed(row: Row, facts: dict[str, Any]) -> list[AnyEvent]:
     """What a row of intel.log says is listed; none if it is about no connection. Raises UnusableRowError."""
-    if not row.indicator or not row.indicator_type:
+    if not row.seen_indicator or not row.seen_indicator_type:
         raise UnusableRowError("no indicator")
     if facts["client"] is None:
         if row.orig_h:
@@ -70,7 +70,8 @@ def listed(row: Row, facts: dict[str, Any]) -> list[AnyEvent]:
         return []
     sources = tuple(sorted(filter(None, row.sources or ())))
     return [Listed(
-        indicator=_struck(row.indicator), type=row.indicator_type, where=row.where or "", sources=sources, **facts
+        indicator=_struck(row.seen_indicator), type=row.seen_indicator_type, where=row.seen_where or "",
+        sources=sources, **facts,
     )]  # fmt: skip
 
 

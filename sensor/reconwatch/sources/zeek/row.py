@@ -19,7 +19,7 @@ class Row(msgspec.Struct, gc=False, rename={
     "ttls": "TTLs", "path": "_path", "cert_serial": "certificate.serial",
     "cert_subject": "certificate.subject", "cert_issuer": "certificate.issuer",
     "cert_valid": "certificate.not_valid_before", "san_dns": "san.dns", "file_id": "id",
-    "indicator": "seen.indicator", "indicator_type": "seen.indicator_type", "where": "seen.where",
+    "seen_indicator": "seen.indicator", "seen_indicator_type": "seen.indicator_type", "seen_where": "seen.where",
 }):  # fmt: skip
     """The columns that events are made of, and those that tell one log from another. None is unset."""
 
@@ -91,9 +91,9 @@ class Row(msgspec.Struct, gc=False, rename={
     n: int | None = None
     suppress_for: float | None = None
     # intel
-    indicator: str | None = None
-    indicator_type: str | None = None
-    where: str | None = None
+    seen_indicator: str | None = None
+    seen_indicator_type: str | None = None
+    seen_where: str | None = None
     sources: list[str | None] | None = None
     # capture_loss
     percent_lost: float | None = None
@@ -104,7 +104,7 @@ _SIGNS: tuple[tuple[Kind, frozenset[str], frozenset[str], frozenset[str]], ...] 
     ("reconwatch", frozenset({"actor_role"}), frozenset({"technique"}), frozenset()),
     ("whois", frozenset({"answer_bytes"}), frozenset({"query"}), frozenset()),
     ("notice", frozenset({"note"}), frozenset({"msg", "sub", "suppress_for"}), frozenset()),
-    ("intel", frozenset({"indicator"}), frozenset({"indicator_type", "where"}), frozenset()),
+    ("intel", frozenset({"seen_indicator"}), frozenset({"seen_indicator_type", "seen_where"}), frozenset()),
     ("quic", frozenset({"client_initial_dcid", "client_scid"}), frozenset(), frozenset()),
     ("x509", frozenset({"cert_serial"}), frozenset({"cert_subject", "cert_issuer", "cert_valid"}), frozenset()),
     ("conn", frozenset({"conn_state"}), frozenset({"proto"}), frozenset()),

@@ -39,7 +39,7 @@ _USED: dict[Kind, frozenset[str]] = {
         }
     ),
     "notice": frozenset({"note", "msg", "sub", "src", "dst", "n"}),
-    "intel": frozenset({"indicator", "indicator_type", "where", "sources"}),
+    "intel": frozenset({"seen_indicator", "seen_indicator_type", "seen_where", "sources"}),
     "whois": frozenset({"query", "server_name"}),
     "reconwatch": frozenset(
         {
@@ -68,9 +68,9 @@ _RENAMED = {
     "certificate.not_valid_before": "cert_valid",
     "san.dns": "san_dns",
     "id": "file_id",
-    "seen.indicator": "indicator",
-    "seen.indicator_type": "indicator_type",
-    "seen.where": "where",
+    "seen.indicator": "seen_indicator",
+    "seen.indicator_type": "seen_indicator_type",
+    "seen.where": "seen_where",
 }
 """Columns that `Row` calls otherwise."""
 _OF_LOSSES = frozenset({"percent_lost"})
