@@ -93,7 +93,8 @@ event ReconWatch::canary_touched(at: time, actor: addr, which: count, asked: boo
 	           vector(fmt("%s:%s", kind, bait$value)), vector());
 	}
 
-function touch(at: time, uid: string, id: conn_id, kind: string, which: count)
+## *told* adds to the row what showed it.
+function touch(at: time, uid: string, id: conn_id, kind: string, which: count, told: function(row: Info))
 	{
 	local bait = canaries[which];
 	local actor = id$orig_h;
@@ -105,6 +106,7 @@ function touch(at: time, uid: string, id: conn_id, kind: string, which: count)
 		return;
 	local row = probe_row(at, uid, id, kind, leak_of(bait?$planted ? bait$planted : ""));
 	row$canary = bait$value;
+	told(row);
 	if ( is_inside(actor) )
 		{
 		row$direction = "lookup";
@@ -118,46 +120,56 @@ function touch(at: time, uid: string, id: conn_id, kind: string, which: count)
 		hand_on(actor, Cluster::make_event(ReconWatch::canary_touched, at, actor, which, asked, spoke, crawler));
 	}
 
-function touch_what(at: time, uid: string, id: conn_id, kind: string, name: string)
+function touch_what(at: time, uid: string, id: conn_id, kind: string, name: string, told: function(row: Info))
 	{
 	if ( name != "" )
 		{
 		local plain = to_lower(gsub(name, /\.+$|:[0-9]+$/, ""));
 		if ( plain in bait_names )
-			touch(at, uid, id, kind, bait_names[plain]);
+			touch(at, uid, id, kind, bait_names[plain], told);
 		}
 	if ( id$resp_h in bait_addresses )
-		touch(at, uid, id, kind, bait_addresses[id$resp_h]);
+		touch(at, uid, id, kind, bait_addresses[id$resp_h], told);
+	}
+
+function touch_named(at: time, uid: string, id: conn_id, kind: string, name: string)
+	{
+	touch_what(at, uid, id, kind, name, function[name](row: Info) { if ( name != "" ) row$host = name; });
 	}
 
 event Conn::log_conn(rec: Conn::Info)
 	{
 	local id = rec$id;
-	if ( id$resp_h !in bait_addresses )
+	if ( |bait_addresses| == 0 || id$resp_h !in bait_addresses )
 		return;
 	local history = rec?$history ? rec$history : "";
 	if ( rec$proto == udp || fate_of(id, rec$proto, history)$begun )
-		touch(rec$ts, rec$uid, id, "conn", bait_addresses[id$resp_h]);
+		touch(rec$ts, rec$uid, id, "conn", bait_addresses[id$resp_h], function[rec](row: Info) { row$proto = rec$proto; });
 	}
 
 event DNS::log_dns(rec: DNS::Info)
 	{
 	if ( |canaries| == 0 || ! rec?$query || rec$id$resp_p == 5353/udp || rec$id$resp_p == 137/udp || rec$id$resp_p == 5355/udp )
 		return;
-	touch_what(rec$ts, rec$uid, rec$id, "dns", rec$query);
+	touch_what(rec$ts, rec$uid, rec$id, "dns", rec$query, function[rec](row: Info)
+		{
+		row$host = rec$query;
+		if ( rec?$qtype )
+			row$qtype = rec$qtype;
+		});
 	}
 
 event SSL::log_ssl(rec: SSL::Info)
 	{
 	if ( |canaries| > 0 )
-		touch_what(rec$ts, rec$uid, rec$id, "tls", rec?$server_name ? rec$server_name : "");
+		touch_named(rec$ts, rec$uid, rec$id, "tls", rec?$server_name ? rec$server_name : "");
 	}
 
 @ifdef ( QUIC::Info )
 event QUIC::log_quic(rec: QUIC::Info)
 	{
 	if ( |canaries| > 0 )
-		touch_what(rec$ts, rec$uid, rec$id, "quic", rec?$server_name ? rec$server_name : "");
+		touch_named(rec$ts, rec$uid, rec$id, "quic", rec?$server_name ? rec$server_name : "");
 	}
 @endif
 
@@ -165,7 +177,8 @@ event HTTP::log_http(rec: HTTP::Info)
 	{
 	if ( |canaries| == 0 )
 		return;
-	touch_what(rec$ts, rec$uid, rec$id, "http", rec?$host ? rec$host : "");
+	local request = function[rec](row: Info) { add_request(row, rec); };
+	touch_what(rec$ts, rec$uid, rec$id, "http", rec?$host ? rec$host : "", request);
 	if ( |bait_paths| == 0 || ! rec?$uri )
 		return;
 	local path = split_string1(split_string1(rec$uri, /\?/)[0], /#/)[0];
@@ -173,5 +186,5 @@ event HTTP::log_http(rec: HTTP::Info)
 		return;
 	# The same path on strangers' servers is none of ours.
 	if ( rec$id$resp_h in owned_nets || (rec?$host && zone_of(to_lower(rec$host)) != "") )
-		touch(rec$ts, rec$uid, rec$id, "http", bait_paths[path]);
+		touch(rec$ts, rec$uid, rec$id, "http", bait_paths[path], request);
 	}

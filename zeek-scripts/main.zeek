@@ -137,7 +137,7 @@ export {
 		host: string &log &optional;
 		## Of a DNS question, numeric.
 		qtype: count &log &optional;
-		## Of a request; ``uri`` as sent, with its credentials struck out.
+		## Of a request; ``uri`` as sent (of a probe as http.log has it, decoded once), with its credentials struck out.
 		method: string &log &optional;
 		uri: string &log &optional;
 		user_agent: string &log &optional;
@@ -344,11 +344,19 @@ function trust_of(a: addr, at: time, direction: string): string
 	return reason;
 	}
 
+## The last day that was asked for: nearly all that is asked is of one day.
+global day_start = double_to_time(0.0);
+
 function window_start(at: time, width: interval): time
 	{
+	if ( width == 1day && at >= day_start && at - day_start < 1day )
+		return day_start;
 	local seconds = time_to_double(at);
 	local step = interval_to_double(width);
-	return double_to_time(floor(seconds / step) * step);
+	local start = double_to_time(floor(seconds / step) * step);
+	if ( width == 1day )
+		day_start = start;
+	return start;
 	}
 
 function counted(n: count, one: string, many: string): string

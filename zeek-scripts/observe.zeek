@@ -168,8 +168,10 @@ function tell_nameless_hello(c: connection)
 
 # ---------------------------------------------------------------- HTTP
 
-## The host of an authority: no user, port, brackets or root dot; lower-case (RFC 3986 section 3.2).
-function bare_host(authority: string): string
+## Authorities come again and again.
+global bare_hosts: table[string] of string;
+
+function bare_host_of(authority: string): string
 	{
 	local at = rfind_str(authority, "@");
 	local host = to_lower(strip(at < 0 ? authority : authority[at + 1:]));
@@ -179,6 +181,19 @@ function bare_host(authority: string): string
 	if ( colon >= 0 && colon == rfind_str(host, ":") )
 		host = gsub(host, /:[0-9]*$/, "");
 	return ends_with(host, ".") ? gsub(host, /\.+$/, "") : host;
+	}
+
+## The host of an authority: no user, port, brackets or root dot; lower-case (RFC 3986 section 3.2).
+function bare_host(authority: string): string
+	{
+	if ( authority in bare_hosts )
+		return bare_hosts[authority];
+	if ( |bare_hosts| >= most_claims )
+		bare_hosts = table();
+	local host = bare_host_of(authority);
+	if ( |authority| <= longest_name )
+		bare_hosts[authority] = host;
+	return host;
 	}
 
 event http_request(c: connection, method: string, original_URI: string, unescaped_URI: string, version: string)
@@ -252,7 +267,7 @@ function tell_request(c: connection)
 
 event http_message_done(c: connection, is_orig: bool, stat: http_message_stat) &priority=2
 	{
-	if ( is_orig )
+	if ( is_orig && is_inside(c$id$orig_h) )
 		tell_request(c);
 	}
 

@@ -10,6 +10,7 @@
 @load base/protocols/quic
 @load base/protocols/ssl
 @load ./main
+@load ./credentials
 
 module ReconWatch;
 
@@ -272,6 +273,21 @@ function probe_row(at: time, uid: string, id: conn_id, kind: string, technique: 
 	return rec;
 	}
 
+## Adds a request, as http.log has it, to a row; its credentials are struck out.
+function add_request(row: Info, rec: HTTP::Info)
+	{
+	if ( rec?$host )
+		row$host = rec$host;
+	if ( rec?$method )
+		row$method = rec$method;
+	if ( rec?$uri )
+		row$uri = struck_out(to_lower(rec?$host ? rec$host : ""), rec$uri);
+	if ( rec?$user_agent )
+		row$user_agent = rec$user_agent;
+	if ( rec?$status_code )
+		row$status_code = rec$status_code;
+	}
+
 function node_key(what: string): addr
 	{
 	return count_to_v4_addr(fnv1a32(what));
@@ -290,6 +306,7 @@ function asset_of(a: addr): string
 	return asset;
 	}
 
+## Whoever asks for each row looks first whether it came to us at all: most do not, and a call costs more than the look.
 function from_outside(id: conn_id): bool
 	{
 	return id$resp_h in owned_nets && id$orig_h !in inside_nets && id$orig_h !in owned_nets;
@@ -297,7 +314,7 @@ function from_outside(id: conn_id): bool
 
 event Conn::log_conn(rec: Conn::Info)
 	{
-	if ( ! from_outside(rec$id) )
+	if ( rec$id$resp_h !in owned_nets || ! from_outside(rec$id) )
 		return;
 	local fate = fate_of(rec$id, rec$proto, rec?$history ? rec$history : "");
 	if ( fate$begun )
@@ -306,26 +323,26 @@ event Conn::log_conn(rec: Conn::Info)
 
 event DNS::log_dns(rec: DNS::Info)
 	{
-	if ( from_outside(rec$id) )
+	if ( rec$id$resp_h in owned_nets && from_outside(rec$id) )
 		hook probed_by_dns(rec);
 	}
 
 event SSL::log_ssl(rec: SSL::Info)
 	{
-	if ( from_outside(rec$id) )
+	if ( rec$id$resp_h in owned_nets && from_outside(rec$id) )
 		hook probed_by_hello(rec$ts, rec$id, rec?$server_name ? rec$server_name : "");
 	}
 
 @ifdef ( QUIC::Info )
 event QUIC::log_quic(rec: QUIC::Info)
 	{
-	if ( from_outside(rec$id) )
+	if ( rec$id$resp_h in owned_nets && from_outside(rec$id) )
 		hook probed_by_hello(rec$ts, rec$id, rec?$server_name ? rec$server_name : "");
 	}
 @endif
 
 event HTTP::log_http(rec: HTTP::Info)
 	{
-	if ( from_outside(rec$id) && rec?$method && rec?$uri && rec$method != "CONNECT" && rec$method != "PRI" )
+	if ( rec$id$resp_h in owned_nets && from_outside(rec$id) && rec?$method && rec?$uri && rec$method != "CONNECT" && rec$method != "PRI" )
 		hook probed_by_http(rec);
 	}

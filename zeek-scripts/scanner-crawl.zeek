@@ -28,7 +28,8 @@ event ReconWatch::crawled(at: time, actor: addr, server: addr, doing: string, cl
 	           vector(fmt("ip:%s", server)), it$databases);
 	}
 
-function collect(at: time, uid: string, id: conn_id, kind: string, who: string, claimed: bool, answered: bool)
+function collect(at: time, uid: string, id: conn_id, kind: string, who: string, claimed: bool, answered: bool,
+                 told: function(row: Info))
 	{
 	if ( who !in crawlers )
 		return;
@@ -37,6 +38,7 @@ function collect(at: time, uid: string, id: conn_id, kind: string, who: string, 
 		{
 		local rec = probe_row(at, uid, id, kind, technique);
 		rec$service = who;
+		told(rec);
 		sight(rec);
 		}
 	if ( ! answered || ! is_news(fmt("told %s %s %s %s", id$orig_h, asset_of(id$resp_h), who, claimed), at) )
@@ -51,14 +53,15 @@ hook probed_by_conn(rec: Conn::Info, fate: Fate)
 	{
 	local id = rec$id;
 	if ( id$orig_h in crawler_nets )
-		collect(rec$ts, rec$uid, id, "conn", crawler_nets[id$orig_h], F, fate$answered || fate$conversed);
+		collect(rec$ts, rec$uid, id, "conn", crawler_nets[id$orig_h], F, fate$answered || fate$conversed,
+		        function[rec](row: Info) { row$proto = rec$proto; });
 	}
 
 hook probed_by_http(rec: HTTP::Info)
 	{
 	local id = rec$id;
-	if ( id$orig_h in crawler_nets )
-		collect(rec$ts, rec$uid, id, "http", crawler_nets[id$orig_h], F, T);
-	else if ( rec?$user_agent )
-		collect(rec$ts, rec$uid, id, "http", crawler_by_agent(rec$user_agent)$who, T, T);
+	local by_range = id$orig_h in crawler_nets;
+	local who = by_range ? crawler_nets[id$orig_h] : rec?$user_agent ? crawler_by_agent(rec$user_agent)$who : "";
+	if ( who != "" )
+		collect(rec$ts, rec$uid, id, "http", who, ! by_range, T, function[rec](row: Info) { add_request(row, rec); });
 	}

@@ -146,14 +146,7 @@ hook probed_by_http(rec: HTTP::Info)
 	if ( is_news(fmt("service %s %s", id$resp_h, what), rec$ts) )
 		{
 		local row = probe_row(rec$ts, rec$uid, id, "http", words ? "T1595.003" : "T1595.002");
-		if ( rec?$host )
-			row$host = rec$host;
-		row$method = rec$method;
-		row$uri = rec$uri;
-		if ( rec?$user_agent )
-			row$user_agent = rec$user_agent;
-		if ( rec?$status_code )
-			row$status_code = rec$status_code;
+		add_request(row, rec);
 		if ( tool != "" )
 			row$tool = tool;
 		sight(row);

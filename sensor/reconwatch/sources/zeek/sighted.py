@@ -81,10 +81,12 @@ def _http(row: Row, facts: dict[str, Any], lookout: Lookout) -> AnyEvent:
             raise UnusableRowError("no usable address")
         return Connection(opening=True, answered=True, established=True, spoke=True, **facts)
     host = host_only(row.host or "")
+    decoded = row.direction == "probe"  # what comes to us the package takes from http.log
     return HttpRequest(
         method=row.method,
         host=host,
-        uri=lookout.mask(host, row.uri),  # once more: another catalog may know more credentials
+        uri=lookout.mask(host, row.uri, decoded=decoded),  # once more: another catalog may know more credentials
+        decoded=decoded,
         user_agent=row.user_agent,
         status=row.status_code,
         called=_called(row.server_name),
