@@ -41,9 +41,10 @@ pcaps: $(VENV)/.tests ## make the captures anew, and their checksums in pcaps/ma
 pcaps-check: $(VENV)/.tests ## fail if the generators no longer make what is checked in
 	$(BIN)/python pcaps/gen --check
 
-rules: $(VENV)/.runs ## make the rules of suricata-rules/ anew, for Suricata 7 and 8, and their ledger
+rules: $(VENV)/.runs ## make anew the rules of suricata-rules/, their ledger, and the data of zeek-scripts/catalog/
 	for engine in 7 8; do $(BIN)/reconwatch rules build --shared-sids --engine $$engine \
 	    --ledger sensor/reconwatch/rules/sids.ledger -o suricata-rules/suricata-$$engine || exit 1; done
+	$(BIN)/reconwatch rules build --zeek --shared-sids -o zeek-scripts/catalog
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

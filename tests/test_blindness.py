@@ -64,7 +64,8 @@ def test_a_request_with_a_body_may_hide_its_question() -> None:
 def test_kinds_that_no_input_holds_are_told_with_what_that_costs() -> None:
     told = lines(accounts=[account(holds={"dns", "answer"}), account(holds={"conn"})])
     assert [line.partition(":")[0] for line in told] == [
-        "no TLS or QUIC hellos", "no HTTP requests", "no WHOIS text (only captures hold it)",
+        "no TLS or QUIC hellos", "no HTTP requests",
+        "no WHOIS text (captures hold it, and logs of the package in Zeek)",
     ]  # fmt: skip
 
 

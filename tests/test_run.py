@@ -121,3 +121,20 @@ def test_a_site_that_follows_nothing_is_bad_usage(tmp_path: Path) -> None:
     told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (told.returncode, told.stdout) == (2, "")
     assert "`sources` is empty, so there is nothing to follow" in told.stderr
+
+
+@pytest.mark.parametrize("places", [
+    "sources: [{{websocket: 'ws://127.0.0.1:1'}}]\nsinks: [{{file: {folder}/notices.jsonl}}]",
+    "sources: [{{eve: {folder}/eve.json}}]\nsinks: [{{zeek: 'ws://127.0.0.1:1'}}]",
+])  # fmt: skip
+def test_a_zeek_without_the_package_for_it_is_bad_usage_in_a_sentence(tmp_path: Path, places: str) -> None:
+    site = tmp_path / "site.yaml"
+    rest = f"store: {{file: {tmp_path}/reconwatch.db}}\nservice: {{listen: off}}\n"
+    site.write_text(f"owned: {{domains: [acme-widgets.com]}}\n{places.format(folder=tmp_path)}\n{rest}")
+    absent = "import sys; sys.modules['websockets'] = None; from reconwatch.cli import run; run()"
+    command = [sys.executable, "-c", absent, "run", "--site", str(site)]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (told.returncode, told.stdout) == (2, "")
+    assert (
+        told.stderr == "reconwatch: Zeek's WebSocket API needs the websockets package: pip install 'reconwatch[zeek]'\n"
+    )

@@ -18,6 +18,8 @@ FULL = f"""\
   - {{unix: /run/reconwatch/eve.sock, mode: "0660"}}
   - {{redis: "redis://127.0.0.1:6379", list: suricata, push: rpush, password_env: REDIS_PASSWORD}}
   - {{redis: "rediss://reader@redis.acme.com/2", stream: suricata, from: start, password_file: /etc/reconwatch/redis}}
+  - {{websocket: "ws://127.0.0.1:27759"}}
+  - {{websocket: "wss://[2001:DB8::1]:443/v1/messages/json", ca_file: /etc/reconwatch/zeek.pem}}
   - {{captures: /var/spool/reconwatch}}
 """
 
@@ -47,12 +49,14 @@ def test_what_is_followed_is_read_and_comes_back_from_the_cache(write: Callable[
                 "redis": "rediss://reader@redis.acme.com/2", "stream": "suricata", "from": "start",
                 "password_file": "/etc/reconwatch/redis",
             },
+            {"websocket": "ws://127.0.0.1:27759"},
+            {"websocket": "wss://[2001:db8::1]:443", "ca_file": "/etc/reconwatch/zeek.pem"},
             {"captures": "/var/spool/reconwatch"},
         )  # fmt: skip
 
 
 @pytest.mark.parametrize(("item", "message"), [
-    ("{}", "a source without an input; write one of zeek, eve, logs, unix, redis, captures"),
+    ("{}", "a source without an input; write one of zeek, eve, logs, unix, redis, websocket, captures"),
     ("zeek: /a, eve: /b", "one source has zeek and eve; write one source for each"),
     ("zeke: /a", "unknown key 'zeke'; write 'zeek'"),
     ("zeek: logs/current", "'logs/current' is no absolute path, and a service has no folder of its own; write it from"
@@ -70,6 +74,20 @@ def test_what_is_followed_is_read_and_comes_back_from_the_cache(write: Callable[
     ("unix: /run/a, mode: 0666", 'mode 0666 lets everybody write events; write "0600" or "0660"'),
     ("unix: /run/a, mode: 0060", 'mode 0060 keeps us out ourselves; write "0600" or "0660"'),
     ("unix: /run/a, mode: rw", "'rw' is not a mode; write \"0600\" (this user alone) or \"0660\" (its group, too)"),
+    ("websocket: 'ws://127.0.0.1'", "'ws://127.0.0.1' is not the address of Zeek's WebSocket API; write one like"
+     " ws://127.0.0.1:27759"),
+    ("websocket: 'http://h:1'", "'http://h:1' is not the address of Zeek's WebSocket API; write one like"
+     " ws://127.0.0.1:27759"),
+    ("websocket: 5", "5 is not the address of Zeek's WebSocket API; write one like ws://127.0.0.1:27759"),
+    ("websocket: 'ws://u:hunter2@h:1'", "Zeek asks nobody who he is; write it without a user, like"
+     " ws://127.0.0.1:27759"),
+    ("websocket: 'ws://h:99999'", "this is not the address of Zeek's WebSocket API; write one like"
+     " ws://127.0.0.1:27759"),
+    ("websocket: 'ws://h:1/v2'", "Zeek closes every path but /v1/messages/json; write it without a path"),
+    ("websocket: 'ws://h:1', ca_file: /a", "'ca_file' says nothing of ws://, which is not encrypted; write wss://, or"
+     " no ca_file"),
+    ("websocket: 'ws://h:1', from: end", "'from' says nothing of websocket: it is for zeek:, eve:, logs:, redis:,"
+     " captures:; write the source without from"),
     ("redis: 'redis://h'", "redis needs the key to read; write list: (Suricata's modes list, lpush, rpush) or stream:"
      " (its mode xadd)"),
     ("redis: 'redis://h', list: a, stream: b", "one source has list and stream; write list: (Suricata's modes list,"

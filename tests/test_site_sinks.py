@@ -17,6 +17,7 @@ from reconwatch.store import Backlog, Retention
 from reconwatch.store.configured import backlogs_of, outputs_of, retention_of
 from reconwatch.store.lines import FORMATS
 
+PLACES = "write file: /path, syslog: /dev/log or zeek: ws://127.0.0.1:27759, an item for each"
 OWNED = "owned:\n  domains: [acme.com]\n"
 FULL = f"""\
 {OWNED}sinks:
@@ -28,6 +29,7 @@ FULL = f"""\
     notes: [Targeted_Search, Bulk_Search, Targeted_Search]
     backlog: 500
   - syslog: udp://[2001:DB8::1]
+  - {{zeek: "wss://zeek.acme.com:27759/v1/messages/json", ca_file: /etc/reconwatch/zeek.pem, notes: [Campaign]}}
 store: {{file: /srv/rw.db, days: 30, megabytes: 100}}
 """
 
@@ -59,6 +61,12 @@ def test_sinks_and_store_are_read_and_come_back_from_the_cache(write: Callable[[
                 backlog=500,
             ),
             SinkSetting(syslog="udp://[2001:db8::1]:514", name="syslog:udp://[2001:db8::1]:514"),
+            SinkSetting(
+                zeek="wss://zeek.acme.com:27759",
+                ca_file="/etc/reconwatch/zeek.pem",
+                name="zeek:wss://zeek.acme.com:27759",
+                notes=("Campaign",),
+            ),
         )
         assert site.store == Keeping("/srv/rw.db", 30, 100)
 
@@ -69,6 +77,7 @@ def test_what_the_service_makes_of_them(write: Callable[[str], Path]) -> None:
         "file:/var/log/rw/all.jsonl",
         "siem",
         "syslog:udp://[2001:db8::1]:514",
+        "zeek:wss://zeek.acme.com:27759",
     ]
     assert backlogs_of(site)["siem"] == Backlog(notices=500)
     assert retention_of(site) == Retention(30, 100_000_000)
@@ -82,9 +91,15 @@ def test_without_them_there_is_no_sink_and_the_store_has_its_defaults(write: Cal
 
 
 @pytest.mark.parametrize(("item", "message"), [
-    ("format: jsonl", "a sink without a place; write file: /path or syslog: /dev/log, an item for each"),
-    ("file: /x, syslog: /dev/log", "a sink with two places; write file: /path or syslog: /dev/log, an item for each"),
+    ("format: jsonl", "a sink without a place; " + PLACES),
+    ("file: /x, syslog: /dev/log", "a sink with file and syslog; " + PLACES),
     ("syslog: /dev/log, format: eve", "a syslog has a format of its own; write no format"),
+    ("zeek: 'ws://h:1', format: jsonl", "a zeek has a format of its own; write no format"),
+    ("zeek: 'ws://h:1', ca_file: /a", "'ca_file' says nothing of ws://, which is not encrypted; write wss://, or no"
+     " ca_file"),
+    ("file: /x, ca_file: /a", "'ca_file' is for a zeek with wss://; write the sink without ca_file"),
+    ("zeek: 'ws://h'", "'ws://h' is not the address of Zeek's WebSocket API; write one like ws://127.0.0.1:27759"),
+    ("zeek: 'ws://h:1', syslog: /dev/log", "a sink with syslog and zeek; " + PLACES),
     ("syslog: siem.acme.com", "'siem.acme.com' is not where a syslog listens;"
      " write /dev/log, udp://host:514 or tcp://host:514"),
     ("syslog: 'tcp://me:secret@siem:514'", "'tcp://me:secret@siem:514' is not where a syslog listens;"
@@ -102,7 +117,8 @@ def test_without_them_there_is_no_sink_and_the_store_has_its_defaults(write: Cal
     ("file: /x, notes: [Targeted_Serach]", "no notice is called 'Targeted_Serach'; write 'Targeted_Search'"),
     ("file: /x, notes: Bulk_Search", "sinks.notes must be a list, not 'Bulk_Search'; write [Bulk_Search]"),
     ("file: /x, backlog: 5", "5 is not a number of notices that may wait; write a whole number from 100 to 10000000"),
-    ("exec: /bin/sh, file: /x", "unknown key 'exec'; known here: file, syslog, format, name, verdict, notes, backlog"),
+    ("exec: /bin/sh, file: /x", "unknown key 'exec'; known here: file, syslog, zeek, ca_file, "
+     "format, name, verdict, notes, backlog"),
 ])  # fmt: skip
 def test_an_item_that_is_wrong_is_refused(write: Callable[[str], Path], item: str, message: str) -> None:
     assert [str(each) for each in check(write(f"{OWNED}sinks:\n  - {{{item}}}\n"))] == [f"site.yaml:4: {message}"]

@@ -82,11 +82,12 @@ class Account:
             mine.update(other)
         self.lost(more.lost_percent)
 
-    def hidden(self, what: str, where: str, reason: str) -> None:
+    def hidden(self, what: str, where: str | Callable[[], str], reason: str) -> None:
         """Count something that hides what was done (a key of `blind`); warn of the first, located."""
         self.blind[what] += 1
         if self.blind[what] == 1:
-            self.warn(f"{self.path}: {where}: {reason}")
+            place = where if isinstance(where, str) else where()
+            self.warn(f"{self.path}: {place}: {reason}")
 
     def fail(self, reason: str) -> None:
         """The whole input is unreadable: say so once, go on with the others."""

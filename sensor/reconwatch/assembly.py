@@ -11,20 +11,23 @@ from reconwatch.catalog import Catalog
 from reconwatch.catalog.reverse import reverse_service
 from reconwatch.catalog.world import Facts, Tool, World
 from reconwatch.detectors import detectors, probe_detectors
+from reconwatch.detectors.alarm_raised import AlarmRaised
 from reconwatch.detectors.certificate_exposed import CertificateExposed
 from reconwatch.detectors.contacts import Contacts
 from reconwatch.detectors.corroborating import corroborated
 from reconwatch.detectors.joining import Joining
 from reconwatch.detectors.runner import Runner
 from reconwatch.detectors.scans import Scans
+from reconwatch.detectors.seconding import Seconding
 from reconwatch.doors import Doors
-from reconwatch.events import AnyEvent, Certificate, Connection, DnsAnswer, Presented
+from reconwatch.events import AnyEvent, Certificate, Connection, DnsAnswer, Listed, Presented, Raised
 from reconwatch.interest import Interest
 from reconwatch.meet import Meet
 from reconwatch.notices import Finding
 from reconwatch.probing import Probing, contact_words, interest_of
 from reconwatch.published import Publishing
-from reconwatch.sightings import Exposed, Publication
+from reconwatch.raised import Raising
+from reconwatch.sightings import Alarm, Exposed, Publication
 from reconwatch.site import Site
 from reconwatch.sources.textlog.declared import Declared
 
@@ -43,6 +46,7 @@ class Way(Enum):
     PROBE = 2
     BOTH = 3
     CERTIFICATE = 4
+    ALARM = 5
 
 
 class Assembly:
@@ -64,7 +68,10 @@ class Assembly:
         )
         self.probes = Runner(probe_detectors(site.thresholds))
         self.publications = Runner[Publication]((CertificateExposed(),))
+        self.alarms = Runner[Alarm]((AlarmRaised(),))
+        self.seconding = Seconding()
         self.joining = Joining()
+        self.raising = Raising(site)
         self._publishing = Publishing(site)
 
     @property
@@ -86,6 +93,10 @@ class Assembly:
             return Way.CERTIFICATE
         if isinstance(event, Presented):
             return self._presented(event)
+        if isinstance(event, Raised):
+            return Way.ALARM
+        if isinstance(event, Listed):
+            return Way.PROBE if self.probing.concerns(event) else Way.NOWHERE
         if self.probing.comes_to_us(event):
             known = self.probing.knows(event.client)
             if self.probing.from_outside(event, known):
@@ -134,6 +145,22 @@ class Assembly:
         if not self.doors.count(event):
             return self.probing.touches_bait(event)
         return self.is_listed(event) or self.probing.says_more(event, known)
+
+    def raised(self, event: Raised) -> None:
+        """Hold what Zeek raised, or keep it for what is told of its actor."""
+        alarm = self.raising.alarm(event)
+        if alarm is None:
+            return
+        if not alarm.ours:
+            self.seconding.note(alarm)
+        for finding in self.alarms.observe(alarm):
+            self.seconding.hold(finding)
+
+    def unmatched_alarms(self, before: float = inf) -> Iterator[Finding]:
+        """The last words on what Zeek raised on days that are over, where no detector here came to the same."""
+        for finding in self.alarms.advance(before):
+            self.seconding.hold(finding)
+        yield from self.seconding.left(before)
 
     def published(self, event: Certificate) -> Publication | None:
         """What a certificate says of us; our names that it makes known are noted, each with the first time."""

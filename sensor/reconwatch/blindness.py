@@ -22,6 +22,8 @@ COUNTED = {
     "tcp_gaps": "TCP streams with gaps where a name might have stood: {n}",
     "undeclared_servers": "logs of web servers that nobody said whose they are (`logs` of site.yaml): what came to them"
     " is told of none of ours: {n}",
+    "unknown_services": "rows of reconwatch.log that mean nothing to this run, for Zeek has another catalog or another"
+    " site: {n}",
     "truncated_fields": "fields cut by the engine that wrote the log, so that a target behind is unknown: {n}",
 }
 """`Account.blind` key -> what to tell."""
@@ -29,13 +31,18 @@ COUNTED = {
 LITTLE = 0.1
 """Percent of traffic lost; what is less is told without a figure."""
 
+SIGHTED = "sighted"
+"""Of `Account.holds`: see `sources/zeek/sighted.py`."""
+CHOSEN = frozenset({"dns", "tls", "http", "conn"})
+"""Kinds of which a log that is not chosen from holds all that came."""
+
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 LACKING = {
     "dns": "no DNS: names that were only resolved are not seen, and bare addresses have no names",
     "tls": "no TLS or QUIC hellos: encrypted visits are seen by DNS only",
     "http": "no HTTP requests: what was searched for is not seen",
-    "whois": "no WHOIS text (only captures hold it): what was asked on port 43 is not seen",
+    "whois": "no WHOIS text (captures hold it, and logs of the package in Zeek): what was asked on port 43 is not seen",
     "conn": "no connections: whether a resolved name was used is not seen, nor scans of our addresses",
 }
 """Kind of event that no input can hold -> what that costs."""
@@ -79,6 +86,7 @@ class Blindness:
         read = [account for account in accounts if not account.failed]
         holds = set().union(*(account.holds for account in read))
         told = [text for kind, text in LACKING.items() if read and kind not in holds]
+        told += _only_sighted(read)
         if self._encrypted:
             told.append(
                 f"{_clients(self._encrypted)} asked over TLS or QUIC: that a service was used is seen, not what for"
@@ -98,6 +106,15 @@ class Blindness:
             much = f"up to {lost:.1f}" if lost >= LITTLE else f"less than {LITTLE}"
             told.append(f"Zeek's capture_loss.log reports {much} % of traffic lost")
         return [*told, *(line for account in read for line in _skipped(account)), *_not_looked_at(read)]
+
+
+def _only_sighted(read: Sequence[Account]) -> Iterator[str]:
+    """What reconwatch.log does not hold of the kinds that it holds, unless another input does."""
+    chosen = [account for account in read if SIGHTED in account.holds]
+    others = set[str]().union(*(account.holds for account in read if SIGHTED not in account.holds))
+    if chosen and not others >= CHOSEN:
+        scans = "" if "conn" in others else "; scans of our addresses are not seen"
+        yield f"reconwatch.log holds only what Zeek, by its own catalog and site, took for lookups and probes{scans}"
 
 
 def _skipped(account: Account) -> Iterator[str]:

@@ -13,6 +13,9 @@ import msgspec
 
 WHOIS_PORT = 43
 
+SECOND_WITNESS = 1 << 30
+"""Added to the position of an input by what may stand in one stream with other logs of the same traffic."""
+
 
 class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="kind"):
     """One thing one party did.
@@ -30,11 +33,13 @@ class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
     source: str
     """Who told it: `capture`, `zeek/dns`, `eve/tls`, ..."""
     input: int = 0
-    """The position of the input in this run: two witnesses of one event come from two inputs."""
+    """The position of the input in this run: two witnesses of one event come from two inputs; see `SECOND_WITNESS`."""
     user: str | None = None
     """Who the client said it acts for and proved or not, where a log names users (`sources/textlog/asked.py`)."""
     uid: str | None = None
     """The engine's own name of the flow (Zeek `uid`, Suricata `flow_id`), for a person to search for."""
+    called: str | None = None
+    """What DNS called the server, where the event carries no name itself and its source says it; see `told_name`."""
 
     kind: ClassVar[str]
     """The tag, also the word in a notice's evidence."""
@@ -174,7 +179,40 @@ class Presented(Event, frozen=True, gc=False, tag="presented"):
     """Its fingerprint, lower-case hexadecimal."""
 
 
-AnyEvent = DnsQuery | DnsAnswer | Hello | HttpRequest | WhoisQuery | Connection | Certificate | Presented
+class Raised(Event, frozen=True, gc=False, tag="notice"):
+    """A notice that Zeek raised: `client` is who it is about, `server` the other side where it says so."""
+
+    kind: ClassVar[str] = "notice"
+    note: str
+    """As Zeek spells it: `ReconWatch::Targeted_Search`, `SSH::Password_Guessing`."""
+    msg: str
+    count: int | None = None
+    score: int | None = None
+    """None: it is not of the package inside Zeek, whose notices alone say this and what follows."""
+    techniques: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    """Catalog ids, sorted."""
+    assets: tuple[str, ...] = ()
+    """What of ours is named, each `kind:value`."""
+
+
+class Listed(Event, frozen=True, gc=False, tag="intel"):
+    """Zeek met what its own feeds list (intel.log): `client` began the connection in which it did."""
+
+    kind: ClassVar[str] = "intel"
+    indicator: str
+    """As it was seen, not as the feed spells it."""
+    type: str
+    """As Zeek calls it: `Intel::DOMAIN`, `Intel::ADDR`, ..."""
+    where: str
+    """The part of the traffic that it stood in: `DNS::IN_REQUEST`, `HTTP::IN_HOST_HEADER`, ..."""
+    sources: tuple[str, ...]
+    """Who lists it, sorted."""
+
+
+AnyEvent = (
+    DnsQuery | DnsAnswer | Hello | HttpRequest | WhoisQuery | Connection | Certificate | Presented | Raised | Listed
+)
 
 
 def told_name(event: Event) -> str | None:

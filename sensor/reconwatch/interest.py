@@ -287,13 +287,15 @@ class Lookout:
                 return self.wants_message(name, server)
             case DnsAnswer(name=name):
                 return self._wants_answer(event, name)
-            case Hello(name=name, server=server):
-                return self.wants_hello(name, server)
-            case HttpRequest(host=host, uri=uri, server=server):
-                return self.wants_request(host, uri, server)
+            case Hello(name=name, server=server, called=called):
+                return self.wants_hello(name or called, server)
+            case HttpRequest(host=host, uri=uri, server=server, called=called):
+                return self.wants_request(host or called or "", uri, server)
             case Event(kind="certificate" | "presented", server=server):
                 # Of what nobody was seen to send all: logs of certificates are short, and say whom else they resemble.
                 return server is None or self._own_networks.hold(server)
+            case Event(kind="notice" | "intel"):
+                return True  # short, too; whom else they are about is known at the end only
         return False
 
     def _wants_anyway(self, server: str | None) -> bool:
@@ -333,6 +335,8 @@ class Lookout:
         """As `wants`: connections come by the million."""
         server = event.server
         if event.server_port in self._ports or self._networks.hold(server):  # as wants_by_itself, without a call
+            return self._wants_anyway(server)
+        if event.called is not None and self._names.hold(event.called):
             return self._wants_anyway(server)
         return event.service not in NAMED_BY_THEMSELVES and self.knows(server)
 
@@ -375,7 +379,7 @@ class Lookout:
         for suffix, pattern in self._secret_paths:
             if host == suffix or host.endswith("." + suffix):
                 uri = pattern.sub(rf"\g<before>{MASK}\g<after>", uri)
-        if "=" not in uri and "@" not in uri and "%3" not in uri:
+        if "=" not in uri and "@" not in uri and "%" not in uri:
             return uri
         return mask_parameters(uri, self._parameters(host), decoded=decoded)
 
@@ -433,7 +437,12 @@ def _nothing(text: str | None) -> bool:
     return False
 
 
-_USERINFO = re.compile(r"(?P<scheme>(?<![a-z0-9+.\-])[a-z][a-z0-9+.\-]{0,20}:/{2})[^/?#@\s]+@", re.IGNORECASE)
+_USERINFO = re.compile(
+    r"(?P<lead>[a-z0-9+.\-](?::|%(?:25)*3a)(?:/|%(?:25)*2f){2})"
+    r"(?:(?!%(?:25)*(?:2f|3f|23|26|40))[^/?#@&\s])+(?P<at>@|%(?:25)*40)",
+    re.IGNORECASE,
+)
+"""What a URL says before its host (RFC 3986 section 3.2.1); percent-encoded, however often, if it lies in another."""
 
 
 def mask_parameters(uri: str, parameters: frozenset[str], *, decoded: bool = False) -> str:
@@ -450,7 +459,7 @@ def mask_parameters(uri: str, parameters: frozenset[str], *, decoded: bool = Fal
         if value is not None and value[0]:
             told += [uri[done : found.end()], MASK]
             done = value.end()
-    return _USERINFO.sub(rf"\g<scheme>{MASK}@", "".join((*told, uri[done:])))
+    return _USERINFO.sub(rf"\g<lead>{MASK}\g<at>", "".join((*told, uri[done:])))
 
 
 _PARAMETER = re.compile(

@@ -21,7 +21,7 @@ from reconwatch.catalog import Catalog
 from reconwatch.catalog.world import World
 from reconwatch.desk import Desk
 from reconwatch.detectors.runner import Runner
-from reconwatch.events import CONNECTING, AnyEvent, Certificate, Connection, when
+from reconwatch.events import CONNECTING, AnyEvent, Certificate, Connection, Raised, when
 from reconwatch.interest import Lookout
 from reconwatch.notices import Finding, Notice
 from reconwatch.sift import Sift
@@ -259,7 +259,8 @@ class Live:
             self._day = ts // DAY * DAY
             return
         self._close_windows(minute - LATENESS)
-        self._findings += self.rooms.scans.openings()
+        self._findings += map(self.rooms.seconding.seconded, self.rooms.scans.openings())
+        self._findings += self.rooms.seconding.due(minute)
         if ts // DAY * DAY > self._day:
             self._day = ts // DAY * DAY
             self._lookout.age()
@@ -272,13 +273,9 @@ class Live:
         for event in rooms.by_name(before):
             for probe in rooms.probing.probes((event,)):
                 self._observe(rooms.probes, probe)
-        closing = list(
-            chain(
-                rooms.lookups.advance(before),
-                rooms.probes.advance(before),
-                rooms.scans.findings(before),
-            )
-        )
+        found = chain(rooms.lookups.advance(before), rooms.probes.advance(before), rooms.scans.findings(before))
+        closing = [rooms.seconding.seconded(finding) for finding in found]
+        closing += rooms.unmatched_alarms(before)
         for finding in closing:
             rooms.joining.add(finding)
         self._findings += map(rooms.joining.joined, closing)
@@ -287,6 +284,11 @@ class Live:
         rooms = self.rooms
         if isinstance(event, Connection) and event.ts // DAY * DAY + DAY <= self._closed:
             self.late += 1
+            return
+        if isinstance(event, Raised):
+            before = rooms.alarms.late
+            rooms.raised(event)
+            self.late += rooms.alarms.late - before
             return
         way = rooms.way(event)
         if way in (Way.PROBE, Way.BOTH):
@@ -305,7 +307,7 @@ class Live:
     def _observe(self, runner: Runner[Any], item: Any) -> None:
         self.sightings["probe" if runner is self.rooms.probes else "lookup"] += 1
         before = runner.late
-        self._findings += runner.observe(item)
+        self._findings += map(self.rooms.seconding.seconded, runner.observe(item))
         self.late += runner.late - before
 
     # -- out
@@ -355,7 +357,7 @@ class Live:
         rooms = self.rooms
         return {
             "visits": rooms.meet.evicted, "flows": rooms.meet.unmatched, "contacts": rooms.contacts.uncounted,
-            "joined notices": rooms.joining.dropped,
+            "joined notices": rooms.joining.dropped, "Zeek's notices": rooms.seconding.dropped,
         }  # fmt: skip
 
     def take_over(self, other: Live) -> None:
@@ -381,4 +383,5 @@ class Live:
             "names": rooms.probing.names,
             "contacts": rooms.contacts, "lookups": rooms.lookups, "probes": rooms.probes,
             "publications": rooms.publications, "joining": rooms.joining,
+            "alarms": rooms.alarms, "seconding": rooms.seconding,
         }  # fmt: skip

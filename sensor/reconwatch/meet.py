@@ -172,12 +172,12 @@ class Meet:
             self._names.popitem(last=False)
 
     def _name(self, event: AnyEvent) -> str | None:
-        """The event's own name, or the last one that an answer to this client gave the server's address.
+        """The event's own name, or what DNS called the server: by its source, else by the last answer to this client.
 
         A host with two address families asks over one what it visits over the other, so an answer to the only client
         of the other family that asked will do; and at port 43, which serves one registry an address, any answer.
         """
-        name = told_name(event)
+        name = told_name(event) or event.called
         if name is not None or event.server is None:
             return name
         given = self._names.get((event.client, event.server))

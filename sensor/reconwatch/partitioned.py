@@ -14,9 +14,9 @@ import msgspec
 
 from reconwatch.detectors.detector import Detector, Key
 from reconwatch.notices import Finding
-from reconwatch.sightings import Probe, Sighting
+from reconwatch.sightings import Alarm, Probe, Sighting
 
-Item = TypeVar("Item", bound=Sighting | Probe)
+Item = TypeVar("Item", bound=Sighting | Probe | Alarm)
 
 
 class StateVersionError(ValueError):

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from reconwatch.account import Account, Warn
 from reconwatch.assembly import Assembly, Way
-from reconwatch.blindness import Blindness
+from reconwatch.blindness import SIGHTED, Blindness
 from reconwatch.catalog import Catalog
 from reconwatch.catalog.world import World
 from reconwatch.desk import Desk
-from reconwatch.events import CONNECTING, AnyEvent, Certificate, when
+from reconwatch.events import CONNECTING, AnyEvent, Certificate, Raised, when
 from reconwatch.interest import Lookout
 from reconwatch.notices import Finding, Notice
 from reconwatch.ordering import Sorter
@@ -58,6 +58,7 @@ class Replay:
 
     def __post_init__(self) -> None:
         self._rooms = Assembly(self.catalog, self.site, self.world, self.intelligence)
+        self._rooms.seconding.waits = True
         self._blindness = Blindness(self.catalog)
 
     def notices(self) -> Iterator[Notice]:
@@ -66,12 +67,16 @@ class Replay:
             Sorter[AnyEvent](AnyEvent, when) as events,
             Sorter[AnyEvent](AnyEvent, when) as probes,
             Sorter[AnyEvent](AnyEvent, when) as certificates,
+            Sorter[AnyEvent](AnyEvent, when) as alarms,
             closing(self._events()) as told,
         ):
             for event in told:
                 way = self._rooms.way(event)
                 if way is Way.CERTIFICATE:
                     certificates.add(event)
+                    continue
+                if way is Way.ALARM:
+                    alarms.add(event)
                     continue
                 if way in (Way.LOOKUP, Way.BOTH):
                     self._blindness.watch(event)
@@ -84,12 +89,13 @@ class Replay:
                 for sighting in self._sightings(events):
                     sightings.add(sighting)
                 with Sorter[Notice](Notice, lambda n: (n.ts, n.note, n.services, n.id)) as notices:
-                    found = chain(
+                    judged = chain(
                         self._publications(certificates),  # first: probes are judged by what was known of a name
                         self._findings(sightings),
                         self._probe_findings(probes),
                         self._rooms.scans.findings(),
                     )
+                    found = self._with_alarms(alarms, judged)
                     for notice in _last_words(map(self._rooms.corroborated, self._joined(found))):
                         notices.add(notice)
                     yield from notices
@@ -105,11 +111,16 @@ class Replay:
         holds = set().union(*(account.holds for account in self.accounts))
         sees_connections = not CONNECTING.isdisjoint(holds)
         sift = Sift(self._rooms.watched, self.site, world=self._rooms.world, sees_connections=sees_connections)
-        self._rooms.meet.one_input = len(self.accounts) == 1
+        self._rooms.meet.one_input = self._one_witness
         for visit in self._rooms.meet.visits(events):
             sighting = sift.sighting(visit)
             if sighting is not None:
                 yield sighting
+
+    @property
+    def _one_witness(self) -> bool:
+        """Whether nobody can tell an event a second time; rows of reconwatch.log may stand beside other logs."""
+        return len(self.accounts) == 1 and SIGHTED not in self.accounts[0].holds
 
     def _findings(self, sightings: Iterable[Sighting]) -> Iterator[Finding]:
         for sighting in sightings:
@@ -127,8 +138,17 @@ class Replay:
                 yield from self._rooms.publications.observe(publication)
         yield from self._rooms.publications.close()
 
+    def _with_alarms(self, alarms: Iterable[AnyEvent], findings: Iterable[Finding]) -> Iterator[Finding]:
+        """The findings, with what Zeek raised to the same and of the same actors; then what it alone has raised."""
+        rooms = self._rooms
+        for event in alarms:
+            assert isinstance(event, Raised)
+            rooms.raised(event)
+        yield from map(rooms.seconding.seconded, findings)
+        yield from rooms.unmatched_alarms()
+
     def _probe_findings(self, probes: Iterable[AnyEvent]) -> Iterator[Finding]:
-        self._rooms.probing.one_input = len(self.accounts) == 1
+        self._rooms.probing.one_input = self._one_witness
         watched = False
         for probe in self._rooms.probing.probes(probes):
             if not watched:
@@ -184,6 +204,12 @@ class Replay:
             told.append(
                 f"{counted(self.intelligence.out_of_time, 'event')} touched only indicators that were not valid then"
             )
+        if rooms.raising.unknown:
+            told.append(
+                f"{counted(rooms.raising.unknown, 'notice')} of the package inside Zeek mean nothing to this run"
+            )
+        if rooms.seconding.dropped:
+            told.append(f"{rooms.seconding.dropped:,} notices of Zeek were too many to be kept: not told")
         if rooms.joining.dropped:
             told.append(
                 f"{rooms.joining.dropped:,} notices were too many to see which lookups and probes belong together"

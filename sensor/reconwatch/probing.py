@@ -16,8 +16,19 @@ from msgspec import structs
 
 from reconwatch.catalog.world import Facts, Scanner, World
 from reconwatch.domains import registrable
-from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, Presented, told_name
+from reconwatch.events import (
+    AnyEvent,
+    Connection,
+    DnsAnswer,
+    DnsQuery,
+    Hello,
+    HttpRequest,
+    Listed,
+    Presented,
+    told_name,
+)
 from reconwatch.interest import Interest
+from reconwatch.listed import evidence_of_listed, has_spoken, indicated
 from reconwatch.reverse_names import Called, ReverseNames
 from reconwatch.sift import QTYPES, evidence_of, to_port, witness_kind
 from reconwatch.sightings import (
@@ -236,6 +247,8 @@ class Probing:
         """The probe that an event is."""
         if isinstance(event, Presented):
             return self._certificate(event)
+        if isinstance(event, Listed):
+            return self._listed(event)
         name = told_name(event)
         agent = event.user_agent if isinstance(event, HttpRequest) else None
         return Probe(
@@ -258,6 +271,27 @@ class Probing:
             indicators=self._indicated(event),
             fronted=self._fronted(event) if isinstance(event, HttpRequest) else None,
             **(self._asked(event) if isinstance(event, HttpRequest) else _facts(event)),
+        )
+
+    def concerns(self, event: Listed) -> bool:
+        """Whether what Zeek's feeds list is of a kind that ours could, and somebody of ours acts or is acted upon."""
+        ours = self._site.is_inside(event.client) or self.comes_to_us(event)
+        return ours and indicated(event) is not None
+
+    def _listed(self, event: Listed) -> Probe:
+        """What Zeek's feeds list, as if ours did; nothing else is made of it: the event itself is told elsewhere."""
+        found = indicated(event)
+        return Probe(
+            ts=event.ts,
+            actor=self.actor(event.client, event.ts, event.user),
+            server=event.server,
+            port=event.server_port,
+            asset=self._site.owned_range(event.server) if event.server is not None else None,
+            kind=event.kind,
+            evidence=evidence_of_listed(event),
+            spoke=has_spoken(event),
+            inside=self._site.is_inside(event.client),
+            indicators=(found,) if found is not None else (),
         )
 
     def _fronted(self, event: HttpRequest) -> str | None:

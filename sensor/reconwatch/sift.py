@@ -57,7 +57,7 @@ class Sift:
                 targets |= named
                 naming.append(witnessed)
         own = [w for w in visit.events if not w.upstream]
-        ct = _transparency(service)
+        ct = transparency(service)
         upstream = [w for w in visit.events if w.upstream]
         shown = _ends(own)
         shown = sorted(shown + upstream[: 2 * EVIDENCE_ENDS - len(shown)], key=lambda w: w.event.ts)
@@ -156,7 +156,8 @@ class Sift:
                     yield Walk(told.event.ts, named.value, self._site.owned_range(named.value))
 
 
-def _transparency(service: Service) -> Literal["log", "search"] | None:
+def transparency(service: Service) -> Literal["log", "search"] | None:
+    """Whether a service is a log of certificate transparency, or searches them."""
     if "ct-log" in service.interface:
         return "log"
     return "search" if service.technique == CERTIFICATES else None

@@ -291,6 +291,25 @@ class Publication(msgspec.Struct, frozen=True, tag_field="type", tag="publicatio
     evidence: Evidence
 
 
+class Alarm(msgspec.Struct, frozen=True, tag_field="type", tag="alarm"):
+    """A notice that Zeek raised, with its meaning. Pure data: a function of the event and site."""
+
+    ts: float
+    note: str
+    """Of the package inside Zeek without its module, as in `notices.NOTES`; of others as Zeek spells it."""
+    ours: bool
+    """Of the package inside Zeek."""
+    direction: Literal["lookup", "probe"]
+    actor: Actor
+    msg: str
+    evidence: Evidence
+    count: int = 1
+    score: int = 0
+    techniques: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    targets: tuple[Target, ...] = ()
+
+
 class Probe(msgspec.Struct, frozen=True, tag_field="type", tag="probe"):
     """One thing that somebody outside did to an asset of ours. Pure data: a function of the event, catalog and site."""
 

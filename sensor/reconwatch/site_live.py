@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from reconwatch.document import Refused
 from reconwatch.document_errors import shown
 
-KINDS = ("zeek", "eve", "logs", "unix", "redis", "captures")
+KINDS = ("zeek", "eve", "logs", "unix", "redis", "websocket", "captures")
 
 TAKES: dict[str, tuple[str, ...]] = {
     "zeek": ("archive", "from"),
@@ -21,12 +21,16 @@ TAKES: dict[str, tuple[str, ...]] = {
     "logs": ("archive", "from"),
     "unix": ("mode",),
     "redis": ("list", "stream", "from", "push", "consumer", "password_file", "password_env"),
+    "websocket": ("ca_file",),
     "captures": ("from",),
 }
 """What else may stand in an item, by its kind."""
 
 LONGEST_SOCKET = 107
 """Bytes of a unix socket's path (unix(7))."""
+
+WEBSOCKET_PATH = "/v1/messages/json"
+"""Zeek's only one (src/cluster/websocket/WebSocket.cc)."""
 
 _MAGIC = re.compile(r"[*?\[]")
 
@@ -102,6 +106,25 @@ def read_redis(value: Any) -> str:
     return value.strip()
 
 
+def read_websocket(value: Any) -> str:
+    """Where a Zeek listens. Raises Refused; never repeats what may hold a password."""
+    example = "one like ws://127.0.0.1:27759"
+    if not isinstance(value, str):
+        raise Refused(f"{shown(value)} is not the address of Zeek's WebSocket API", write=example)
+    try:
+        parts = urlsplit(value.strip())
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise Refused("this is not the address of Zeek's WebSocket API", write=example) from None
+    if parts.username is not None or parts.password is not None:
+        raise Refused("Zeek asks nobody who he is", write=f"it without a user, {example[4:]}")
+    if parts.scheme not in ("ws", "wss") or not host or not port or re.search(r"[^!-~]", value.strip()):
+        raise Refused(f"{shown(value)} is not the address of Zeek's WebSocket API", write=example)
+    if parts.path.rstrip("/") not in ("", WEBSOCKET_PATH) or parts.query or parts.fragment:
+        raise Refused(f"Zeek closes every path but {WEBSOCKET_PATH}", write="it without a path")
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 def read_key(value: Any) -> str:
     """The name of a key or consumer in Redis. Raises Refused."""
     if not isinstance(value, str) or not value.strip() or not value.isprintable():
@@ -130,8 +153,16 @@ def refuse_mixture(given: Mapping[str, Any]) -> None:
         if key not in (kind, *TAKES[kind]):
             owners = ", ".join(f"{each}:" for each in KINDS if key in TAKES[each])
             raise Refused(f"'{key}' says nothing of {kind}: it is for {owners}", write=f"the source without {key}")
+    if kind == "websocket":
+        refuse_ca_without_tls(given["websocket"], given.get("ca_file"))
     if kind == "redis":
         _refuse_mixture_of_redis(given)
+
+
+def refuse_ca_without_tls(url: Any, ca_file: Any) -> None:
+    """Make sure that certificates are named only where there are some. Raises Refused."""
+    if ca_file is not None and str(url).startswith("ws:"):
+        raise Refused("'ca_file' says nothing of ws://, which is not encrypted", write="wss://, or no ca_file")
 
 
 def _refuse_mixture_of_redis(given: Mapping[str, Any]) -> None:

@@ -19,12 +19,16 @@ LISTEN = "127.0.0.1:15960"
 
 
 class SinkSetting(msgspec.Struct, frozen=True, kw_only=True):
-    """Where notices go: to a file or a syslog, and which."""
+    """Where notices go: to a file, a syslog or a Zeek, and which."""
 
     file: str | None = None
     """The absolute path of a file that they are appended to."""
     syslog: str | None = None
     """/dev/log, or udp://host:port or tcp://host:port."""
+    zeek: str | None = None
+    """ws://host:port or wss://host:port."""
+    ca_file: str | None = None
+    """Of a Zeek with wss: the certificates that its own must be signed by."""
     format: str = "jsonl"
     """Of a file: jsonl, notice-log or eve."""
     name: str

@@ -412,6 +412,7 @@ class SourceModel(Section):
     logs: Annotated[str, BeforeValidator(site_live.read_log_files)] | None = None
     unix: Annotated[str, BeforeValidator(site_live.read_socket)] | None = None
     redis: Annotated[str, BeforeValidator(site_live.read_redis)] | None = None
+    websocket: Annotated[str, BeforeValidator(site_live.read_websocket)] | None = None
     captures: Annotated[str, BeforeValidator(site_live.read_one_place)] | None = None
     archive: Annotated[str, BeforeValidator(site_live.read_place)] | None = None
     start: Literal["start", "end"] | None = Field(None, alias="from")
@@ -420,6 +421,7 @@ class SourceModel(Section):
     stream: Annotated[str, BeforeValidator(site_live.read_key)] | None = None
     push: Literal["lpush", "rpush"] | None = None
     consumer: Annotated[str, BeforeValidator(site_live.read_key)] | None = None
+    ca_file: Annotated[str, BeforeValidator(site_live.read_one_place)] | None = None
     password_file: Annotated[str, BeforeValidator(site_live.read_one_place)] | None = None
     password_env: Annotated[str, BeforeValidator(site_live.read_variable)] | None = None
 

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, model_validator
 from reconwatch.document import Refused, nearest
 from reconwatch.document_errors import shown
 from reconwatch.notices import NOTES
+from reconwatch.site_live import read_one_place, read_websocket, refuse_ca_without_tls
 from reconwatch.site_outlets import BACKLOG, STORE_DAYS, STORE_FILE, STORE_MEGABYTES, Keeping, SinkSetting
 from reconwatch.site_section import Section, Text
 
@@ -97,6 +98,8 @@ class SinkModel(Section):
 
     file: Annotated[str, BeforeValidator(read_absolute)] | None = None
     syslog: Annotated[str, BeforeValidator(read_syslog)] | None = None
+    zeek: Annotated[str, BeforeValidator(read_websocket)] | None = None
+    ca_file: Annotated[str, BeforeValidator(read_one_place)] | None = None
     format: Literal["jsonl", "notice-log", "eve"] | None = None
     name: Text | None = None
     verdict: Literal["monitor", "investigate", "escalate"] = "monitor"
@@ -105,20 +108,32 @@ class SinkModel(Section):
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
-        if (self.file is None) == (self.syslog is None):
-            found = "without a place" if self.file is None else "with two places"
-            raise Refused(f"a sink {found}", write="file: /path or syslog: /dev/log, an item for each")
-        if self.syslog is not None and self.format is not None:
-            raise Refused("a syslog has a format of its own", write="no format")
+        places = [place for place in ("file", "syslog", "zeek") if getattr(self, place) is not None]
+        if len(places) != 1:
+            found = f"with {' and '.join(places)}" if places else "without a place"
+            write = "file: /path, syslog: /dev/log or zeek: ws://127.0.0.1:27759, an item for each"
+            raise Refused(f"a sink {found}", write=write)
+        if self.file is None and self.format is not None:
+            raise Refused(f"a {places[0]} has a format of its own", write="no format")
+        if self.ca_file is not None and self.zeek is None:
+            raise Refused("'ca_file' is for a zeek with wss://", write="the sink without ca_file")
+        refuse_ca_without_tls(self.zeek, self.ca_file)
         return self
+
+    @property
+    def _place(self) -> str:
+        """Its name, if it was not given one."""
+        return next(f"{key}:{place}" for key in ("file", "syslog", "zeek") if (place := getattr(self, key)) is not None)
 
     def plain(self) -> SinkSetting:
         """Its plain value."""
         return SinkSetting(
             file=self.file,
             syslog=self.syslog,
+            zeek=self.zeek,
+            ca_file=self.ca_file,
             format=self.format or "jsonl",
-            name=self.name or (f"file:{self.file}" if self.file else f"syslog:{self.syslog}"),
+            name=self.name or self._place,
             verdict=self.verdict,
             notes=tuple(dict.fromkeys(self.notes)),
             backlog=self.backlog,
@@ -141,7 +156,7 @@ def repeated_sinks(document: Document, sinks: Any) -> Iterator[Problem]:
     """Two sinks that write one file, or have one name: their positions would be each other's."""
     seen: dict[tuple[str, str], int] = {}
     for index, sink in enumerate(sinks if isinstance(sinks, list) else ()):
-        for key in ("file", "syslog", "name"):
+        for key in ("file", "syslog", "zeek", "name"):
             value = sink.get(key) if isinstance(sink, dict) else None
             if not isinstance(value, str):
                 continue

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Of what is kept, in all classes together: another one's state is not restored, its marks are."""
 
 ALLOWED: Final = {

@@ -303,10 +303,13 @@ class Template:
         path, _, query = text.partition("?") if layer == "http" else (text, "", "")
         if layer == "http" and not path.startswith("/"):
             raise TemplateError("an http template is a path; write it with a leading /")
+        self.path_text = path
         self._path, self._kinds = _compile(path)
         self._parameters: list[tuple[str, re.Pattern[str], list[str]]] = []
+        self.parameter_texts: list[tuple[str, str]] = []
         for parameter in filter(None, query.split("&")):
             name, _, value = parameter.partition("=")
+            self.parameter_texts.append((name.lower(), value))
             self._parameters.append((name.lower(), *_compile(value)))
         self.weight = (len(self._parameters), len(_PLACEHOLDER.sub("", path)))
 
@@ -328,9 +331,14 @@ class Template:
         return tuple(sorted(found))
 
 
+def pieces_of(text: str) -> list[str]:
+    """The parts of a template's text: what stands before the first placeholder, its kind, what stands behind it, ..."""
+    return _PLACEHOLDER.split(text.rstrip("/") if text != "/" else text)
+
+
 def _compile(text: str) -> tuple[re.Pattern[str], list[str]]:
     """A template's text as a pattern with one group a placeholder, and the placeholders' kinds."""
-    parts = _PLACEHOLDER.split(text.rstrip("/") if text != "/" else text)
+    parts = pieces_of(text)
     pattern = "".join(f"({_PATTERNS[part]})" if i % 2 else re.escape(part) for i, part in enumerate(parts))
     return re.compile(pattern, re.DOTALL), parts[1::2]
 

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, WhoisQuery
+from reconwatch.events import AnyEvent, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, Listed, WhoisQuery
 
 WITNESS_SPAN = 60.0
 """Seconds: two inputs' records of one event are stamped at most this far apart (EVE stamps http at the response)."""
@@ -201,6 +201,8 @@ def _label(event: AnyEvent) -> tuple[object, ...]:
             return (method, host, _BYTE.sub("\ufffd", uri) if decoded else unquote(uri))
         case WhoisQuery(line=line):
             return (line,)
+        case Listed():
+            return (event.indicator, event.type, event.where)
         case DnsAnswer(name=name, qtype=qtype, rcode=rcode, walked=walked):
             # Zeek does not log the authority section: what only another input shows is no repetition.
             return (name, qtype, rcode, walked)

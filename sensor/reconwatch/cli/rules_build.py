@@ -1,4 +1,4 @@
-"""`rules build`: Suricata rules from the catalog and a site."""
+"""`rules build`: Suricata rules, or data of the package inside Zeek, from the catalog and a site."""
 
 from __future__ import annotations
 
@@ -29,16 +29,24 @@ if TYPE_CHECKING:
 @click.option("--no-threshold", is_flag=True, help="Every match alerts; for tests.")
 @click.option("--ledger", "ledger_file", type=click.Path(path_type=Path, dir_okay=False), help="Default: in DIR.")
 @click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="The day of what is new. Default: today.")
+@click.option("--zeek", "for_zeek", is_flag=True, help="Data of the package inside Zeek, in place of rules.")
 @click.option("--shared-sids", is_flag=True, help="For reconwatch's own ledger: number new rules for everybody.")
 def build_rules(
     site_file: Path | None, folder: Path, version: str | None, engine_path: Path | None, iprep: bool,
-    no_threshold: bool, ledger_file: Path | None, day: datetime.datetime | None, shared_sids: bool,
+    no_threshold: bool, ledger_file: Path | None, day: datetime.datetime | None, for_zeek: bool, shared_sids: bool,
 ) -> None:  # fmt: skip
     """Write Suricata rules into a folder; nothing is written that the engine has not accepted.
 
     Without --site the rules use $HOME_NET and $EXTERNAL_NET; with it they hold the site's addresses, and tell searches
     for what is yours. Exit 1 if a rule is refused.
+
+    With --zeek: catalog/ of the package inside Zeek, or with --site the site's own options, site.zeek.
     """
+    if for_zeek:
+        if any((version, engine_path, iprep, no_threshold, ledger_file, day)):
+            stop("--zeek goes with --site, --output and --shared-sids only")
+        _zeek(site_file, folder, shared_sids=shared_sids)
+        return
     from reconwatch.rules.build import Plan, build, install
     from reconwatch.rules.ledger import NAME, LedgerFull
 
@@ -64,6 +72,19 @@ def build_rules(
     for note in built.notes:
         say(note)
     click.echo(f"{counted(len(built.rules), 'rule')} for Suricata {wanted} in {folder}")
+
+
+def _zeek(site_file: Path | None, folder: Path, *, shared_sids: bool) -> None:
+    """Write scripts of Zeek: those of a site, or those that are true for any."""
+    from reconwatch.rules.zeek.build import catalog_files, install, site_files
+
+    catalog, world = _shipped() if shared_sids else load_catalog()
+    files = site_files(site_of(site_file)) if site_file is not None else catalog_files(catalog, world)
+    try:
+        install(files, folder)
+    except OSError as error:
+        stop(f"{error.filename or folder}: {error.strerror}")
+    click.echo(f"{counted(len(files), 'script')} for Zeek in {folder}")
 
 
 def _shipped() -> tuple[Catalog, World]:

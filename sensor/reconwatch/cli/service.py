@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from reconwatch.live import Live
     from reconwatch.service import Service
     from reconwatch.settings import Settings
+    from reconwatch.site import Site
     from reconwatch.sources.live import Feed
     from reconwatch.status import Reload, Status
+    from reconwatch.store.output import Output
     from reconwatch.watched import Watched
 
 IDLE = 0.05
@@ -51,7 +53,7 @@ def run(site_file: Path, log_format: str) -> None:
     from reconwatch.settings import settings
     from reconwatch.snapshot import VERSION
     from reconwatch.store import Delivery, Store, StoreError
-    from reconwatch.store.configured import backlogs_of, outputs_of
+    from reconwatch.store.configured import backlogs_of
 
     voice = Voice(log_format)
     try:
@@ -69,7 +71,7 @@ def run(site_file: Path, log_format: str) -> None:
     signals = _Signals()
     try:
         with Store.open(Path(site.store.file), state_version=str(VERSION), warn=voice.warning) as store:
-            delivery = Delivery(store, outputs_of(site), backlogs=backlogs_of(site))
+            delivery = Delivery(store, _outputs(site, voice), backlogs=backlogs_of(site))
             _Run(store, delivery, feeds, found, site_file, voice).until_ended(signals)
     except StoreError as error:
         voice.stop(str(error))
@@ -80,6 +82,15 @@ def _feeds(entries: tuple[dict[str, Any], ...], voice: Voice) -> list[Feed]:
 
     try:
         return [open_feed(entry) for entry in entries]
+    except ModuleNotFoundError as error:
+        voice.stop(str(error))
+
+
+def _outputs(site: Site, voice: Voice) -> list[Output]:
+    from reconwatch.store.configured import outputs_of
+
+    try:
+        return outputs_of(site)
     except ModuleNotFoundError as error:
         voice.stop(str(error))
 

@@ -8,7 +8,7 @@ from typing import ClassVar, Generic, NamedTuple, Protocol, TypeVar
 import msgspec
 
 from reconwatch.notices import Finding
-from reconwatch.sightings import Probe, Publication, Sighting
+from reconwatch.sightings import Alarm, Probe, Publication, Sighting
 
 
 class Key(msgspec.Struct, frozen=True, order=True):
@@ -33,7 +33,7 @@ class Threshold(NamedTuple):
 
 
 State = TypeVar("State", bound=msgspec.Struct)
-Item = TypeVar("Item", bound=Sighting | Probe | Publication, contravariant=True)
+Item = TypeVar("Item", bound=Sighting | Probe | Publication | Alarm, contravariant=True)
 
 
 class Detector(Protocol, Generic[State, Item]):

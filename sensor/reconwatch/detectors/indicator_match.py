@@ -15,8 +15,11 @@ from reconwatch.windows import DAY, window_start
 HIGH, LOW = 70, 30
 """From HIGH on a confidence is high, below LOW it is low: the scale of STIX 2.1 appendix A."""
 
+INTEL, MATCHES = "intel", "matches"
+"""What Zeek's feeds list: the event itself is told elsewhere, if any input holds it."""
+
 UNITS = {"http": "http requests", "http2": "http requests", "tls": "connections", "quic": "connections",
-         "conn": "connections", "dns": "queries", "whois": "connections"}  # fmt: skip
+         "conn": "connections", "dns": "queries", "whois": "connections", INTEL: MATCHES}  # fmt: skip
 """Kind of event -> what it counts as, the best layer first: one use is often seen in several."""
 
 SAID = {"domain": "domain", "ip": "address", "range": "range", "url": "URL", "agent": "user agent", "ja3": "JA3",
@@ -63,7 +66,7 @@ class IndicatorMatch(ProbeDetector[Matches]):
                 state.indicator = found if state.indicator is None else _both(state.indicator, found)
         unit = UNITS.get(sighting.kind, sighting.kind)
         state.counts[unit] = state.counts.get(unit, 0) + 1
-        state.spoke |= sighting.kind not in ("dns", "conn") or bool(sighting.spoke)
+        state.spoke |= sighting.kind not in ("dns", "conn", INTEL) or bool(sighting.spoke)
 
     def words(self, state: Matches, *, closing: bool) -> Words:
         """Once is enough."""
@@ -75,7 +78,8 @@ class IndicatorMatch(ProbeDetector[Matches]):
         every = tuple(range(1, len(state.evidence.items) + 1))
         who, what = state.actor.ip, f"{SAID[found.kind]} {found.value}"
         if inside:
-            did = "asked for" if unit == "queries" and found.by == "name" else "used"
+            asked = unit == "queries" or (unit == MATCHES and not state.spoke)
+            did = "asked for" if asked and found.by == "name" else "used"
             msg = f"{who} {did} the listed {what} ({listed_by(found)})"
         elif found.by == "client":
             how = "listed itself" if found.kind == "ip" else f"in the listed {what}"

@@ -10,7 +10,7 @@ import msgspec
 
 from reconwatch.detectors.detector import Key, Threshold
 from reconwatch.notices import Finding, Reason, notice_id
-from reconwatch.sightings import Actor, Evidence, Probe, Publication, Sighting, Target, joined_users
+from reconwatch.sightings import Actor, Alarm, Evidence, Probe, Publication, Sighting, Target, joined_users
 from reconwatch.windows import Ends, Smallest
 
 
@@ -65,7 +65,7 @@ class Words(msgspec.Struct, frozen=True):
 
 
 G = TypeVar("G", bound=Kept)
-Item = TypeVar("Item", bound=Sighting | Probe | Publication)
+Item = TypeVar("Item", bound=Sighting | Probe | Publication | Alarm)
 
 
 class KeyedDetector(ABC, Generic[G, Item]):

@@ -10,9 +10,9 @@ import msgspec
 from reconwatch.detectors.detector import Detector, Key
 from reconwatch.notices import Finding
 from reconwatch.shelf import MOST_VALUES, Shelf
-from reconwatch.sightings import Probe, Publication, Sighting
+from reconwatch.sightings import Alarm, Probe, Publication, Sighting
 
-Item = TypeVar("Item", bound=Sighting | Probe | Publication)
+Item = TypeVar("Item", bound=Sighting | Probe | Publication | Alarm)
 
 
 class Runner(Generic[Item]):

@@ -277,7 +277,11 @@ def _json_fields(interest: Interest, layout: Layout) -> Iterator[bytes]:
     values[server] = [rb"\"%b" % text for text in _beginnings(interest)]
     if zeek:
         values[rb"\"method\""] = [rb"\"PRI\""]
-        yield rb"\"certificate\.serial\""  # of x509.log every row counts
+        # Of x509.log every row counts, and what was found inside Zeek.
+        yield rb"\"certificate\.serial\""
+        yield rb"\"actor_role\""
+        yield rb"\"note\""
+        yield rb"\"seen\.indicator\""
     else:
         # What blindness is told by: the sensor's drops, and QUIC whose hello stayed unread.
         values[rb"_type\""] = [rb"\"stats\"", rb"\"quic\""]

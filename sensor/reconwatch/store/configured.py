@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from reconwatch.broker.connection import Login
 from reconwatch.site import Site
 from reconwatch.site_outlets import SinkSetting
 from reconwatch.store.lane import Backlog
@@ -11,6 +12,7 @@ from reconwatch.store.output import Output
 from reconwatch.store.outputs import FileOutput, Wanted
 from reconwatch.store.retention import Retention
 from reconwatch.store.syslog import SyslogOutput
+from reconwatch.store.zeek import ZeekOutput
 
 
 def outputs_of(site: Site) -> list[Output]:
@@ -22,6 +24,8 @@ def _output(sink: SinkSetting) -> Output:
     wanted = Wanted(sink.verdict, frozenset(sink.notes))
     if sink.syslog is not None:
         return SyslogOutput(sink.syslog, wanted, name=sink.name)
+    if sink.zeek is not None:
+        return ZeekOutput(Login(sink.zeek, sink.ca_file), wanted, name=sink.name)
     return FileOutput(Path(sink.file or ""), sink.format, name=sink.name, wanted=wanted)
 
 

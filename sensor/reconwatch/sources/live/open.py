@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from reconwatch.broker.connection import Login as ZeekLogin
 from reconwatch.sources.live.drop_folder import DropFolder
 from reconwatch.sources.live.feed import Feed
 from reconwatch.sources.live.files import FilesFeed
@@ -16,6 +17,7 @@ from reconwatch.sources.live.redis_feed import Login
 from reconwatch.sources.live.redis_lists import ListFeed
 from reconwatch.sources.live.redis_streams import StreamFeed
 from reconwatch.sources.live.unix_socket import SocketFeed
+from reconwatch.sources.live.zeek_feed import ZeekFeed
 
 IN_A_FOLDER = {"zeek": "*.log", "eve": "eve*.json", "logs": "*.log"}
 """The files that a folder stands for: all logs of Zeek; `eve.json`, and `eve.1.json` and so on of a threaded output."""
@@ -32,6 +34,8 @@ def open_feed(entry: Mapping[str, Any], clock: Callable[[], float] = time.time) 
             return _files(kind, entry, clock)
     if "unix" in entry:
         return SocketFeed(Path(entry["unix"]), int(entry.get("mode", "0600"), 8), clock)
+    if "websocket" in entry:
+        return ZeekFeed(ZeekLogin(entry["websocket"], entry.get("ca_file")), clock)
     if "captures" in entry:
         return DropFolder(Path(entry["captures"]), start, clock)
     login = Login(entry["redis"], lambda: _password(entry))

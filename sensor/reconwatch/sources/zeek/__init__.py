@@ -1,4 +1,4 @@
-"""Zeek's dns, ssl, http, conn and quic logs, as TSV and as JSON."""
+"""Zeek's own logs and those of the package inside Zeek, as TSV and as JSON."""
 
 from reconwatch.sources.zeek.log import ZeekSource
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -31,7 +32,7 @@ _outlines = msgspec.json.Decoder(dict[str, Any])
 
 
 class ZeekSource:
-    """Events of Zeek's dns, ssl, http, conn and quic logs; capture_loss.log tells the account what Zeek has missed.
+    """Events of Zeek's logs (`KINDS`); capture_loss.log tells the account what Zeek has missed.
 
     Other logs are recognised and tell nothing. One stream may hold several logs and several headers (`zcat *`). With
     the funnel `account.skipped` covers the decoded lines, `account.sampled` those of the blocks looked at whole;
@@ -120,9 +121,10 @@ class ZeekSource:
         """The events of the line that begins at `start`, read with care."""
         if not line:
             return []
+        where = partial(_located, block, start)
         try:
             kind, row = self._tsv(line) if self._form == "tsv" else self._json(line)
-            return self._teller.events(kind, row) if kind and row else []
+            return self._teller.events(kind, row, where) if kind and row else []
         except ShortRowError:
             reason = "a row with another number of columns than its header"
         except BadRowError as error:
@@ -131,7 +133,7 @@ class ZeekSource:
             reason = "not a JSON object"
         except (ValueError, OverflowError):
             reason = "a value of the wrong type"
-        self._account.skip(reason, lambda: f"line {block.line_number(start)}", sampled=sampled)
+        self._account.skip(reason, where, sampled=sampled)
         return []
 
     def _tsv(self, line: bytes) -> tuple[Kind | None, Row | None]:
@@ -178,7 +180,9 @@ class ZeekSource:
             self._connections = None
         # Of capture_loss.log every row counts, and no sieve knows them.
         # x509.log has a row a certificate and day, of which only the names tell what matters.
-        self._sieve = EveryLine() if header.tells_loss or header.kind == "x509" else self._sieves[layout]
+        # What was found inside Zeek is little, and none of it goes by uncounted.
+        whole = header.tells_loss or header.kind in ("x509", "reconwatch", "notice", "intel")
+        self._sieve = EveryLine() if whole else self._sieves[layout]
 
     def _note_kinds(self, block: Block) -> None:
         """Name the logs in a block of JSON, for in the funnel perhaps no line of theirs is decoded; note Zeek's losses.
@@ -227,6 +231,10 @@ class ZeekSource:
             self._account.holds |= HOLDS[kind]
 
 
+def _located(block: Block, start: int) -> str:
+    return f"line {block.line_number(start)}"
+
+
 _LOST = b'"percent_lost"'
 _TELLTALES: dict[Kind, bytes] = {
     "dns": b'"trans_id"',
@@ -235,6 +243,10 @@ _TELLTALES: dict[Kind, bytes] = {
     "conn": b'"conn_state"',
     "quic": b'"client_initial_dcid"',
     "x509": b'"certificate.serial"',
+    "whois": b'"answer_bytes"',
+    "reconwatch": b'"actor_role"',
+    "notice": b'"note"',
+    "intel": b'"seen.indicator"',
 }
 """A column that every row of a log has, and few of others."""
 

@@ -7,10 +7,11 @@ from typing import Literal
 
 import msgspec
 
-Kind = Literal["dns", "ssl", "http", "conn", "quic", "x509"]
+Kind = Literal["dns", "ssl", "http", "conn", "quic", "x509", "whois", "reconwatch", "notice", "intel"]
 LOSSES = "capture_loss"
 """The log in which Zeek says how much it has missed; it holds no connections and is none of the kinds."""
-KINDS: tuple[Kind, ...] = ("dns", "ssl", "http", "conn", "quic", "x509")
+KINDS: tuple[Kind, ...] = ("dns", "ssl", "http", "conn", "quic", "x509", "whois", "reconwatch", "notice", "intel")
+"""`whois` and `reconwatch` are written by the package inside Zeek (zeek-scripts/)."""
 
 
 class Row(msgspec.Struct, gc=False, rename={
@@ -18,6 +19,7 @@ class Row(msgspec.Struct, gc=False, rename={
     "ttls": "TTLs", "path": "_path", "cert_serial": "certificate.serial",
     "cert_subject": "certificate.subject", "cert_issuer": "certificate.issuer",
     "cert_valid": "certificate.not_valid_before", "san_dns": "san.dns", "file_id": "id",
+    "seen_indicator": "seen.indicator", "seen_indicator_type": "seen.indicator_type", "seen_where": "seen.where",
 }):  # fmt: skip
     """The columns that events are made of, and those that tell one log from another. None is unset."""
 
@@ -72,12 +74,37 @@ class Row(msgspec.Struct, gc=False, rename={
     cert_issuer: str | None = None
     cert_valid: float | str | None = None
     san_dns: list[str | None] | None = None
+    # whois, and reconwatch
+    answer_bytes: int | None = None
+    direction: str | None = None
+    actor: str | None = None
+    kind: str | None = None
+    actor_role: list[str | None] | None = None
+    technique: str | None = None
+    canary: str | None = None
+    # notice
+    note: str | None = None
+    msg: str | None = None
+    sub: str | None = None
+    src: str | None = None
+    dst: str | None = None
+    n: int | None = None
+    suppress_for: float | None = None
+    # intel
+    seen_indicator: str | None = None
+    seen_indicator_type: str | None = None
+    seen_where: str | None = None
+    sources: list[str | None] | None = None
     # capture_loss
     percent_lost: float | None = None
 
 
 # Each line: a log, columns of which one must be there, columns of which one must be there, columns that must not.
 _SIGNS: tuple[tuple[Kind, frozenset[str], frozenset[str], frozenset[str]], ...] = (
+    ("reconwatch", frozenset({"actor_role"}), frozenset({"technique"}), frozenset()),
+    ("whois", frozenset({"answer_bytes"}), frozenset({"query"}), frozenset()),
+    ("notice", frozenset({"note"}), frozenset({"msg", "sub", "suppress_for"}), frozenset()),
+    ("intel", frozenset({"seen_indicator"}), frozenset({"seen_indicator_type", "seen_where"}), frozenset()),
     ("quic", frozenset({"client_initial_dcid", "client_scid"}), frozenset(), frozenset()),
     ("x509", frozenset({"cert_serial"}), frozenset({"cert_subject", "cert_issuer", "cert_valid"}), frozenset()),
     ("conn", frozenset({"conn_state"}), frozenset({"proto"}), frozenset()),

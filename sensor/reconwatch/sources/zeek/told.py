@@ -6,7 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 from reconwatch.account import Account
-from reconwatch.events import AnyEvent, Certificate, Connection, DnsAnswer, DnsQuery, Hello, HttpRequest, Presented
+from reconwatch.events import (
+    SECOND_WITNESS,
+    AnyEvent,
+    Certificate,
+    Connection,
+    DnsAnswer,
+    DnsQuery,
+    Hello,
+    HttpRequest,
+    Presented,
+)
 from reconwatch.interest import Lookout
 from reconwatch.sources.certificates import authority, common_name, host_names, serial, sha256_or_none
 from reconwatch.sources.dns_codes import PTR, pointed
@@ -20,7 +30,9 @@ from reconwatch.sources.spelling import (
     request_target,
 )
 from reconwatch.sources.zeek.connections import echo_request, handshake, replied
+from reconwatch.sources.zeek.notices import listed, raised
 from reconwatch.sources.zeek.row import Kind, Row
+from reconwatch.sources.zeek.sighted import SIGHTED, UnusableRowError, count_unknown, sighted, whois
 
 HOLDS: dict[Kind, frozenset[str]] = {
     "dns": frozenset({"dns", "answer"}),
@@ -29,6 +41,10 @@ HOLDS: dict[Kind, frozenset[str]] = {
     "http": frozenset({"http", "tls"}),
     "conn": frozenset({"conn"}),
     "x509": frozenset({"certificate", "presented"}),
+    "whois": frozenset({"whois"}),
+    "notice": frozenset({"notice"}),
+    "intel": frozenset({"intel"}),
+    "reconwatch": frozenset({"dns", "tls", "http", "whois", "conn", SIGHTED}),
 }
 """The kinds of event that each log can tell; http.log tells a CONNECT, which is a `tls`."""
 
@@ -57,10 +73,16 @@ class Teller:
             "http": self._http,
             "conn": self._conn,
             "x509": self._x509,
+            "whois": whois,
+            "notice": raised,
+            "intel": listed,
         }
 
-    def events(self, kind: Kind, row: Row) -> list[AnyEvent]:
-        """The events of a row, whether wanted or not. Raises BadRowError."""
+    def events(self, kind: Kind, row: Row, where: Callable[[], str]) -> list[AnyEvent]:
+        """The events of a row, whether wanted or not. Raises BadRowError.
+
+        `where` locates the row, should there be anything to say of it.
+        """
         seconds = epoch(row.ts) if isinstance(row.ts, str) else None if row.ts is None else plausible(row.ts)
         if seconds is None:
             raise BadRowError("no usable time")
@@ -68,6 +90,12 @@ class Teller:
         server = canonical(row.resp_h) if row.resp_h else None
         if kind == "x509":
             client = ""  # who was sent it stands in ssl.log
+        elif kind == "reconwatch":
+            client = client or (canonical(row.actor) if row.actor else None)
+            if client is None:
+                raise BadRowError("no usable address")
+        elif kind in ("notice", "intel"):
+            pass  # not all are about a connection
         elif client is None or server is None:
             raise BadRowError("no usable address")
         facts = {
@@ -77,10 +105,20 @@ class Teller:
             "server": server,
             "server_port": row.resp_p,
             "source": f"zeek/{kind}",
-            "input": self._input,
+            # A witness of its own: it may stand in one stream with the logs of the same traffic.
+            "input": self._input + SECOND_WITNESS if kind == "reconwatch" else self._input,
             "uid": row.uid,
         }
-        return self._by_kind[kind](row, facts)
+        try:
+            return [self._sighted(row, facts, where)] if kind == "reconwatch" else self._by_kind[kind](row, facts)
+        except UnusableRowError as error:
+            raise BadRowError(str(error)) from None
+
+    def _sighted(self, row: Row, facts: dict[str, Any], where: Callable[[], str]) -> AnyEvent:
+        event = sighted(row, facts, self._lookout)
+        count_unknown(event, row, self._lookout, self._account, where)
+        self._note_cut(event, row.uri)
+        return event
 
     def _dns(self, row: Row, facts: dict[str, Any]) -> list[AnyEvent]:
         if row.query is None or row.resp_p in _OTHER_NAME_SERVICES:
@@ -139,10 +177,14 @@ class Teller:
             status=row.status_code,
             **facts,
         )
-        if len(row.uri.encode("utf-8", "replace")) >= FIELD_LIMIT and self._lookout.wants(event):
+        self._note_cut(event, row.uri)
+        return [event]
+
+    def _note_cut(self, event: AnyEvent, uri: str | None) -> None:
+        """Count a request that is as long as Zeek logs any."""
+        if uri is not None and len(uri.encode("utf-8", "replace")) >= FIELD_LIMIT and self._lookout.wants(event):
             # Only of wanted requests: the others are not decoded, and counts must not depend on the sieve.
             self._account.blind["truncated_fields"] += 1
-        return [event]
 
     def _x509(self, row: Row, facts: dict[str, Any]) -> list[AnyEvent]:
         names = host_names((*(row.san_dns or ()), common_name(row.cert_subject)))

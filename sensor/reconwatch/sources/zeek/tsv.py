@@ -38,6 +38,27 @@ _USED: dict[Kind, frozenset[str]] = {
             "san_dns",
         }
     ),
+    "notice": frozenset({"note", "msg", "sub", "src", "dst", "n"}),
+    "intel": frozenset({"seen_indicator", "seen_indicator_type", "seen_where", "sources"}),
+    "whois": frozenset({"query", "server_name"}),
+    "reconwatch": frozenset(
+        {
+            "direction",
+            "canary",
+            "actor",
+            "kind",
+            "service",
+            "host",
+            "server_name",
+            "proto",
+            "qtype",
+            "method",
+            "uri",
+            "user_agent",
+            "status_code",
+            "query",
+        }
+    ),
 }
 _RENAMED = {
     "TTLs": "ttls",
@@ -47,6 +68,9 @@ _RENAMED = {
     "certificate.not_valid_before": "cert_valid",
     "san.dns": "san_dns",
     "id": "file_id",
+    "seen.indicator": "seen_indicator",
+    "seen.indicator_type": "seen_indicator_type",
+    "seen.where": "seen_where",
 }
 """Columns that `Row` calls otherwise."""
 _OF_LOSSES = frozenset({"percent_lost"})
@@ -163,9 +187,9 @@ class Header:
                 return _short
             case "resp_p":
                 return _port
-            case "qtype" | "rcode" | "status_code":
+            case "qtype" | "rcode" | "status_code" | "n":
                 return int
-            case "answers" | "san_dns" | "cert_chain_fps" | "cert_chain_fuids":
+            case "answers" | "san_dns" | "sources" | "cert_chain_fps" | "cert_chain_fuids":
                 return self._texts
             case "ttls":
                 return self._numbers

@@ -1,0 +1,1 @@
+"""The data of the package inside Zeek: catalog and site as scripts."""

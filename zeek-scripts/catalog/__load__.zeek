@@ -1,0 +1,4 @@
+@load ./paths
+@load ./scanners
+@load ./services
+@load ./tools
