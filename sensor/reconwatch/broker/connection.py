@@ -88,6 +88,8 @@ class Connection:
     ) -> None:
         """Connect, say which topics are wanted, and wait until they are. Raises AwayError."""
         self._library = library()
+        self._failures = (OSError, EOFError, self._library.exceptions.WebSocketException)
+        """How a connection fails; anything else is a fault of ours, and not told as one of Zeek's."""
         self._patience = patience
         self._quiet = quiet
         self._stack = ExitStack()
@@ -98,9 +100,12 @@ class Connection:
             self._socket.send(hello(topics))
             self.zeek = self._acknowledged().version
             """The version of Zeek."""
-        except Exception as error:
+        except (AwayError, BadFrameError, *self._failures) as error:
             self.close()
             raise self._away(error) from None
+        except BaseException:
+            self.close()
+            raise
 
     def _opened(self, login: Login) -> Any:
         context = None
@@ -145,16 +150,14 @@ class Connection:
             return read(_bytes(self._socket.recv(timeout=timeout, decode=False)))
         except TimeoutError:
             return None
-        except BadFrameError:
-            raise
-        except Exception as error:
+        except self._failures as error:
             raise self._away(error) from None
 
     def is_there(self) -> None:
         """Ask the peer whether it is there. Raises AwayError if it does not answer."""
         try:
             answered = self._socket.ping().wait(self._patience)
-        except Exception as error:
+        except self._failures as error:
             raise self._away(error) from None
         if not answered:
             raise AwayError(f"Zeek does not answer a ping within {self._patience:g} s")
@@ -169,12 +172,12 @@ class Connection:
         frame = written(event)
         try:
             self._socket.send(frame)
-        except Exception as error:
+        except self._failures as error:
             raise self._away(error) from None
 
     def close(self) -> None:
         """End it. Idempotent."""
-        with suppress(Exception):  # it is over in any case
+        with suppress(*self._failures):  # it is over in any case
             self._stack.close()
 
     def _away(self, error: Exception) -> AwayError:

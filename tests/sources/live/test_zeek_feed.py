@@ -240,6 +240,28 @@ def test_who_does_not_acknowledge_is_told_once_and_tried_again(behaviour: str, t
         assert service.lines == []
 
 
+def test_a_fault_of_our_own_is_told_and_the_next_connection_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    end, faults = threading.Event(), [ZeroDivisionError("a fault")]
+
+    def faulty(event: Event) -> bytes:
+        if faults:
+            raise faults.pop()
+        return line_of(event)
+
+    def zeek(connection: object) -> None:
+        subscribed(connection)  # type: ignore[arg-type]
+        connection.send(written(row("/x")))  # type: ignore[attr-defined]
+        end.wait(60)
+
+    monkeypatch.setattr("reconwatch.sources.live.zeek_feed.line_of", faulty)
+    with serving(zeek) as url, followed(url) as service:
+        try:
+            assert taken(service, lambda: len(service.lines) == 1)
+        finally:
+            end.set()
+        assert any("ZeroDivisionError: a fault" in told for told in service.problems)
+
+
 def test_nobody_there_is_told_in_one_line_with_what_to_do() -> None:
     with followed("ws://127.0.0.1:1") as service:
         assert taken(service, lambda: bool(service.problems))

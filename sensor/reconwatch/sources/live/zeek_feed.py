@@ -87,15 +87,16 @@ class ZeekFeed:
         while not self._ended.is_set():
             try:
                 connection = self._connect()
+                try:
+                    self._follow(connection)
+                finally:
+                    connection.close()
             except AwayError as error:
                 with self._lock:
                     self._troubles.stands(self.name, str(error), error.advice)
-            except Exception as error:  # a fault of ours or of the library's: told, and tried again
+            except Exception as error:  # a fault of ours must not end the thread: it is told, and tried again
                 with self._lock:
                     self._troubles.stands(self.name, f"cannot be used: {type(error).__name__}: {error}")
-            else:
-                self._follow(connection)
-                connection.close()
             self._ended.wait(self._pauses.next())
 
     def _follow(self, connection: Connection) -> None:
